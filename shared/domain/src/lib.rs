@@ -1,1 +1,5 @@
-//! The domain crate.
+//! The rules of the marketplace: money, ids, state machines, events. No I/O, no clock, no provider here.
+
+pub mod ids;
+pub mod money;
+pub mod time;
