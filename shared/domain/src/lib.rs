@@ -1,5 +1,7 @@
 //! The rules of the marketplace: money, ids, state machines, events. No I/O, no clock, no provider here.
 
+pub mod idempotency;
 pub mod ids;
 pub mod money;
+pub mod problem;
 pub mod time;

@@ -1,1 +1,8 @@
-//! The services crate.
+//! Use cases: each joins rules, database and providers into one business step.
+
+pub mod app;
+pub mod auth;
+pub mod error;
+
+pub use app::{App, Settings};
+pub use error::Error;

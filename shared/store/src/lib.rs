@@ -1,1 +1,15 @@
-//! The store crate.
+//! DynamoDB: one file per aggregate over a small core. Every write has a condition.
+
+pub mod codec;
+pub mod db;
+pub mod error;
+pub mod idempotency;
+pub mod keys;
+pub mod signing_keys;
+pub mod write;
+
+pub use codec::{Version, Versioned};
+pub use db::{Query, Range, Store};
+pub use error::{Guard, Item, StoreError};
+pub use keys::{Key, Table, TableNames};
+pub use write::{Expression, Transaction};
