@@ -183,7 +183,9 @@ mod tests {
     fn an_id_is_its_prefix_and_a_canonical_ulid() {
         assert!(OrderId::parse(&format!("ord_{ULID}")).is_ok());
         let lower = ULID.to_lowercase();
-        for bad in ["", "ord_", "ord", &format!("prd_{ULID}"), &format!("ord_{ULID}0"), &format!("ord_{lower}")] {
+        for bad in
+            ["", "ord_", "ord", &format!("prd_{ULID}"), &format!("ord_{ULID}0"), &format!("ord_{lower}")]
+        {
             assert!(OrderId::parse(bad).is_err(), "{bad}");
         }
         assert!(OrderId::parse("ord_é1J8ZQ5K3N0V7X2Y4T6B8D9FGH").is_err());

@@ -325,7 +325,11 @@ mod tests {
     #[test]
     fn an_unknown_money_field_is_refused() {
         assert!(serde_json::from_str::<Money>(r#"{"amount":1,"currency":"USD"}"#).is_ok());
-        for bad in [r#"{"amount":-1,"currency":"USD"}"#, r#"{"amount":1.5,"currency":"USD"}"#, r#"{"amount":1,"currency":"USD","x":1}"#] {
+        for bad in [
+            r#"{"amount":-1,"currency":"USD"}"#,
+            r#"{"amount":1.5,"currency":"USD"}"#,
+            r#"{"amount":1,"currency":"USD","x":1}"#,
+        ] {
             assert!(serde_json::from_str::<Money>(bad).is_err(), "{bad}");
         }
     }

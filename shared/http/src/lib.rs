@@ -1,1 +1,9 @@
-//! The http crate.
+//! Between HTTP and the use cases: reading requests, rendering answers and refusals.
+
+pub mod problem;
+pub mod request;
+pub mod response;
+pub mod views;
+
+pub use lambda_http::{Body, Request, Response};
+pub use problem::ApiError;

@@ -1,4 +1,4 @@
-//! Who is calling: access tokens are EdDSA JWTs, verified with public keys that anyone may read.
+//! Who is calling: access tokens are `EdDSA` JWTs, verified with public keys that anyone may read.
 
 use std::{collections::HashMap, sync::RwLock};
 
@@ -68,13 +68,16 @@ impl KeyCache {
     }
 
     fn may_reload(&self, now: Timestamp) -> bool {
-        self.inner.read().is_ok_and(|cached| cached.read_at.is_none_or(|at| at.plus_seconds(RELOAD_PAUSE_S) <= now))
+        self.inner
+            .read()
+            .is_ok_and(|cached| cached.read_at.is_none_or(|at| at.plus_seconds(RELOAD_PAUSE_S) <= now))
     }
 
     async fn reload(&self, app: &App) -> Result<(), Error> {
         let mut keys = HashMap::new();
         for found in app.store.public_keys().await? {
-            let key = DecodingKey::from_ed_components(&found.value.x).map_err(|e| Error::Internal(e.into()))?;
+            let key =
+                DecodingKey::from_ed_components(&found.value.x).map_err(|e| Error::Internal(e.into()))?;
             keys.insert(found.value.kid, key);
         }
         if let Ok(mut cached) = self.inner.write() {

@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::{
         transact_write_items::TransactWriteItemsError as TransactError, update_item::UpdateItemError,
     },
     types::{
-        AttributeValue, CancellationReason, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+        AttributeValue, CancellationReason, KeysAndAttributes, ReturnValue,
+        ReturnValuesOnConditionCheckFailure,
     },
 };
 use sutler_domain::ids::IdGen;
@@ -131,7 +132,8 @@ impl Store {
             }
             pending = output.unprocessed_keys.unwrap_or_default();
             if pending.is_empty() {
-                let place = |key: &Key| (self.names.get(key.table).to_owned(), key.pk.clone(), key.sk.clone());
+                let place =
+                    |key: &Key| (self.names.get(key.table).to_owned(), key.pk.clone(), key.sk.clone());
                 return Ok(keys.iter().map(|key| found.get(&place(key)).cloned()).collect());
             }
         }
@@ -164,7 +166,8 @@ impl Store {
                 .limit(query.limit.clamp(1, 1_000))
                 .consistent_read(query.consistent && query.index.is_none());
             if let Some(bound) = bound {
-                call = call.expression_attribute_names("#r", sk).expression_attribute_values(":r", text(bound));
+                call =
+                    call.expression_attribute_names("#r", sk).expression_attribute_values(":r", text(bound));
             }
             call.send().await.map(|output| output.items.unwrap_or_default()).map_err(classify)
         })
@@ -281,7 +284,8 @@ impl Store {
 
     /// Waits a random time below a bound that doubles with each try, so that losers of a race spread out.
     async fn pause(&self, turn: u32) {
-        let bound = PAUSE_MS_FIRST.saturating_mul(1_u64.checked_shl(turn).unwrap_or(u64::MAX)).min(PAUSE_MS_MAX);
+        let bound =
+            PAUSE_MS_FIRST.saturating_mul(1_u64.checked_shl(turn).unwrap_or(u64::MAX)).min(PAUSE_MS_MAX);
         let random = u64::try_from(self.ids.random() & u128::from(u64::MAX)).unwrap_or(0);
         let pause_ms = random.checked_rem(bound.saturating_add(1)).unwrap_or(0);
         #[expect(clippy::disallowed_methods, reason = "the bounded back-off between two tries")]

@@ -1,0 +1,188 @@
+//! Refusals as `application/problem+json` (RFC 9457). One exhaustive match decides what a client sees.
+
+use lambda_http::{
+    Body, Response,
+    http::{HeaderValue, StatusCode, header},
+};
+use serde_json::{Map, Value, json};
+use sutler_domain::problem::Problem;
+use sutler_services::Error;
+use sutler_store::StoreError;
+
+/// A call that is answered with a problem document.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ApiError(Error);
+
+impl<E: Into<Error>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+/// What a client sees of a failure.
+struct Public {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    retry_after_s: Option<u32>,
+}
+
+fn public(status: StatusCode, code: &'static str, title: &'static str) -> Public {
+    Public { status, code, title, retry_after_s: None }
+}
+
+/// Stable URIs of problem types start with this; `docs/ERRORS.md` describes each.
+pub const TYPE_BASE: &str = "urn:sutler:problem:";
+
+impl ApiError {
+    fn public(&self) -> Public {
+        match &self.0 {
+            Error::Problem(problem) => of_problem(problem),
+            Error::Store(StoreError::Unavailable(_)) => Public {
+                retry_after_s: Some(1),
+                ..public(StatusCode::SERVICE_UNAVAILABLE, "try-again", "Temporarily unavailable")
+            },
+            Error::Store(
+                StoreError::Rejected(_)
+                | StoreError::Corrupt { .. }
+                | StoreError::Refused(_)
+                | StoreError::KeyReused,
+            )
+            | Error::Internal(_) => {
+                public(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong")
+            }
+        }
+    }
+
+    /// Renders the answer and logs the failure, once, with its whole chain of causes.
+    #[must_use]
+    pub fn into_response(self) -> Response<Body> {
+        let Public { status, code, title, retry_after_s } = self.public();
+        if status.is_server_error() {
+            tracing::error!(error.code = code, error.chain = %chain(&self.0), "Request failed: {code}");
+        } else {
+            tracing::info!(error.code = code, "Request refused: {code}");
+        }
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!(format!("{TYPE_BASE}{code}")));
+        body.insert("title".to_owned(), json!(title));
+        body.insert("status".to_owned(), json!(status.as_u16()));
+        if let Error::Problem(problem) = &self.0 {
+            details(problem, &mut body);
+        }
+        let mut response = Response::new(Body::Text(Value::Object(body).to_string()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+fn of_problem(problem: &Problem) -> Public {
+    use StatusCode as S;
+    match problem {
+        Problem::Unauthenticated => public(S::UNAUTHORIZED, "unauthenticated", "Sign in first"),
+        Problem::WrongCredentials => public(S::UNAUTHORIZED, "wrong-credentials", "Wrong name or password"),
+        Problem::BadSignature => public(S::BAD_REQUEST, "bad-signature", "The signature is not valid"),
+        Problem::Forbidden => public(S::FORBIDDEN, "forbidden", "Your role does not allow this"),
+        Problem::EmailNotVerified => {
+            public(S::FORBIDDEN, "email-not-verified", "Verify your e-mail address first")
+        }
+        Problem::SellerRequired => public(S::FORBIDDEN, "seller-required", "Open a shop first"),
+        Problem::NotFound => public(S::NOT_FOUND, "not-found", "Not found"),
+        Problem::Malformed(_) => public(S::BAD_REQUEST, "malformed-request", "The request cannot be read"),
+        Problem::TooLarge => public(S::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
+        Problem::Invalid(_) => public(S::UNPROCESSABLE_ENTITY, "invalid", "Some fields are not valid"),
+        Problem::KeyReused => public(
+            S::UNPROCESSABLE_ENTITY,
+            "idempotency-key-reused",
+            "The idempotency key belongs to another request",
+        ),
+        Problem::TokenInvalid => {
+            public(S::UNPROCESSABLE_ENTITY, "token-invalid", "The token is unknown, used or expired")
+        }
+        Problem::OwnGoods => public(S::UNPROCESSABLE_ENTITY, "own-goods", "You cannot buy your own goods"),
+        Problem::Conflict => public(S::CONFLICT, "conflict", "Someone else changed this first"),
+        Problem::Taken { .. } => public(S::CONFLICT, "taken", "The name is taken"),
+        Problem::InUse { .. } => public(S::CONFLICT, "in-use", "Something still depends on it"),
+        Problem::CartEmpty => public(S::CONFLICT, "cart-empty", "The cart is empty"),
+        Problem::NotForSale { .. } => {
+            public(S::CONFLICT, "not-for-sale", "A product is not for sale any more")
+        }
+        Problem::InsufficientStock(_) => {
+            public(S::CONFLICT, "insufficient-stock", "There is not enough stock")
+        }
+        Problem::QuoteChanged { .. } => public(S::CONFLICT, "quote-changed", "The quote changed"),
+        Problem::OrderState { .. } => {
+            public(S::CONFLICT, "order-state", "The order's state does not allow this")
+        }
+        Problem::PaymentInProgress => {
+            public(S::CONFLICT, "payment-in-progress", "Another payment of this order is under way")
+        }
+        Problem::PaymentDeclined { .. } => {
+            public(S::UNPROCESSABLE_ENTITY, "payment-declined", "The payment was declined")
+        }
+        Problem::ProviderUnavailable => Public {
+            retry_after_s: Some(5),
+            ..public(
+                S::SERVICE_UNAVAILABLE,
+                "provider-unavailable",
+                "The payment provider does not answer; repeat the call",
+            )
+        },
+        Problem::TooManyRequests { retry_after_s } => Public {
+            retry_after_s: Some(*retry_after_s),
+            ..public(S::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
+        },
+    }
+}
+
+/// Adds what a client needs to act on the refusal.
+fn details(problem: &Problem, body: &mut Map<String, Value>) {
+    let mut add = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    match problem {
+        Problem::Malformed(detail) => add("detail", json!(detail)),
+        Problem::Invalid(errors) => add("errors", json!(errors)),
+        Problem::Taken { what } => add("errors", json!([{"pointer": format!("/{what}"), "code": "taken"}])),
+        Problem::InUse { what } => add("detail", json!(what)),
+        Problem::NotForSale { variant } => add("variant", json!(variant)),
+        Problem::InsufficientStock(shortages) => add("shortages", json!(shortages)),
+        Problem::QuoteChanged { quote } => add("quote", serde_json::from_str(quote).unwrap_or(Value::Null)),
+        Problem::OrderState { state } => add("state", json!(state)),
+        Problem::PaymentDeclined { code } => add("decline_code", json!(code)),
+        Problem::Unauthenticated
+        | Problem::Forbidden
+        | Problem::EmailNotVerified
+        | Problem::SellerRequired
+        | Problem::NotFound
+        | Problem::TooLarge
+        | Problem::KeyReused
+        | Problem::Conflict
+        | Problem::TooManyRequests { .. }
+        | Problem::WrongCredentials
+        | Problem::TokenInvalid
+        | Problem::CartEmpty
+        | Problem::OwnGoods
+        | Problem::PaymentInProgress
+        | Problem::ProviderUnavailable
+        | Problem::BadSignature => None,
+    };
+}
+
+/// The messages of an error and of everything that caused it.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
