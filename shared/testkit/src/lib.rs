@@ -25,3 +25,6 @@ pub use faults::{Fault, Moment, RandomFaults, Reason, Rule};
 pub use ids::SeqIds;
 pub use stream::{Change, Item, lambda_event};
 pub use tables::{CATALOG, COMMERCE, IDENTITY, LEDGER, TABLES};
+
+#[cfg(test)]
+mod tests;
