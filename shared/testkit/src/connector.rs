@@ -141,7 +141,8 @@ impl Wire {
     /// Asks the engine, always for the consumed capacity, and shows that only to a caller who asked too.
     fn run(&self, operation: Operation, body: &Value) -> Reply {
         let mut asked = body.clone();
-        let quiet = operation.metered() && body.get("ReturnConsumedCapacity").is_none_or(|mode| mode == "NONE");
+        let quiet =
+            operation.metered() && body.get("ReturnConsumedCapacity").is_none_or(|mode| mode == "NONE");
         if let (true, Some(fields)) = (quiet, asked.as_object_mut()) {
             fields.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
         }

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex};
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::{
     Client, Config,
-    config::{
-        BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig,
-    },
+    config::{BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig},
 };
 use dynoxide::Database;
 

@@ -86,9 +86,27 @@ fn dispatch<Q: DeserializeOwned, A: Serialize>(
     carry_out: impl FnOnce(Q) -> Result<A, DynoxideError>,
 ) -> Result<Value, DynoxideError> {
     // Text, not `from_value`: the engine's readers look at numbers as they were written.
-    let refused = |error: serde_json::Error| DynoxideError::SerializationException(error.to_string());
-    let request = serde_json::from_str(&body.to_string()).map_err(refused)?;
-    serde_json::to_value(carry_out(request)?).map_err(refused)
+    let request = serde_json::from_str(&body.to_string()).map_err(unreadable)?;
+    let answer = carry_out(request)?;
+    serde_json::to_value(answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+/// The engine's readers name the exception they mean in front of their message.
+fn unreadable(error: serde_json::Error) -> DynoxideError {
+    let message = error.to_string();
+    match message.split_once(':') {
+        Some((marker, rest)) if marker.starts_with("VALIDATION") => {
+            DynoxideError::ValidationException(rest.to_owned())
+        }
+        Some((marker, rest)) if marker.starts_with("SERIALIZATION") => {
+            DynoxideError::SerializationException(rest.to_owned())
+        }
+        // As DynamoDB does it, except for messages no typed client can provoke.
+        _ if message.contains("missing field") || message.contains("Supplied AttributeValue") => {
+            DynoxideError::ValidationException(message)
+        }
+        _ => DynoxideError::SerializationException(message),
+    }
 }
 
 /// How many items a request names.

@@ -40,7 +40,9 @@ impl Reason {
             Self::TransactionConflict => {
                 json!({ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" })
             }
-            Self::ThrottlingError => json!({ "Code": "ThrottlingError", "Message": "Throughput exceeds the limit" }),
+            Self::ThrottlingError => {
+                json!({ "Code": "ThrottlingError", "Message": "Throughput exceeds the limit" })
+            }
             Self::ProvisionedThroughputExceeded => {
                 json!({ "Code": "ProvisionedThroughputExceeded", "Message": "The throughput was exceeded" })
             }
@@ -247,7 +249,8 @@ pub(crate) struct Faults {
 impl Faults {
     /// Decides about the next request. The script goes first, in the order it was written.
     pub(crate) fn decide(&mut self, operation: Operation) -> Plan {
-        let pauses = self.random.as_mut().map_or((1, 1), |dice| (dice.draw(PAUSES_MAX), dice.draw(PAUSES_MAX)));
+        let pauses =
+            self.random.as_mut().map_or((1, 1), |dice| (dice.draw(PAUSES_MAX), dice.draw(PAUSES_MAX)));
         let drawn = self.random.as_mut().and_then(|dice| dice.strike(operation));
         let matching = self.rules.iter_mut().find(|rule| rule.operation == operation && rule.times > 0);
         let scripted = matching.and_then(|rule| {

@@ -112,7 +112,8 @@ async fn an_index_holds_only_items_with_its_keys() {
     let second = page(first.last_evaluated_key).await.unwrap();
     assert_eq!(second.items()[0]["sk"], s("a"));
     let consistent = db.client().query().table_name(COMMERCE).index_name("by_buyer").consistent_read(true);
-    let consistent = consistent.key_condition_expression("gsi1pk = :b").expression_attribute_values(":b", s("B"));
+    let consistent =
+        consistent.key_condition_expression("gsi1pk = :b").expression_attribute_values(":b", s("B"));
     assert_eq!(name(&consistent.send().await.unwrap_err()), "ValidationException");
 }
 
@@ -155,7 +156,9 @@ fn numbers_are_exact() {
         let sum = runtime.block_on(async {
             put(&db, LEDGER, "p", "s", &[("balance", n(first))]).await;
             let update = db.client().update_item().table_name(LEDGER).set_key(Some(key("p", "s")));
-            let update = update.update_expression("ADD balance :second").expression_attribute_values(":second", n(second));
+            let update = update
+                .update_expression("ADD balance :second")
+                .expression_attribute_values(":second", n(second));
             update.send().await.unwrap();
             number(&read(&db, LEDGER, "p", "s").await.unwrap(), "balance")
         });

@@ -45,7 +45,9 @@ async fn the_sdk_sees_real_error_types() {
     assert!(dropped.as_service_error().is_none());
     db.fault(Rule::before(WRITE, Fault::TimedOut));
     let late = transact(&db, None, [create("o")]).await.unwrap_err();
-    assert!(matches!(late, aws_sdk_dynamodb::error::SdkError::DispatchFailure(failure) if failure.is_timeout()));
+    assert!(
+        matches!(late, aws_sdk_dynamodb::error::SdkError::DispatchFailure(failure) if failure.is_timeout())
+    );
     for (fault, expected) in [
         (Fault::Throttled, "ProvisionedThroughputExceededException"),
         (Fault::InternalError, "InternalServerError"),

@@ -7,8 +7,8 @@ mod stream;
 mod transactions;
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
+    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 
 use crate::{COMMERCE, Item, TestDb};
@@ -99,7 +99,9 @@ fn codes(failure: &TransactFailure) -> Vec<String> {
 }
 
 /// The exception's name, whether or not the SDK models it for the operation.
-fn name<E>(failure: &aws_sdk_dynamodb::error::SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>) -> String
+fn name<E>(
+    failure: &aws_sdk_dynamodb::error::SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>,
+) -> String
 where
     E: aws_sdk_dynamodb::error::ProvideErrorMetadata,
 {

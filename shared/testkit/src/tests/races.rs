@@ -63,7 +63,8 @@ async fn sell(stock: i64, quantities: &[i64], faults: RandomFaults) -> Vec<bool>
     }
     db.calm();
     let item = read(&db, COMMERCE, "SKU", "a").await.unwrap();
-    let taken: i64 = quantities.iter().zip(&sold).filter(|(_, sold)| **sold).map(|(quantity, _)| quantity).sum();
+    let taken: i64 =
+        quantities.iter().zip(&sold).filter(|(_, sold)| **sold).map(|(quantity, _)| quantity).sum();
     assert_eq!(number(&item, "available"), stock - taken);
     let orders = sold.iter().filter(|sold| **sold).count();
     assert_eq!(number(&item, "version"), i64::try_from(orders).unwrap());
@@ -83,14 +84,15 @@ async fn three_hundred_buyers_of_25_units() {
 #[test]
 fn no_seed_oversells_and_every_seed_replays() {
     let histories = (any::<u64>(), 0_i64..12, prop::collection::vec(1_i64..5, 1..8), 0_u16..300);
-    let result = TestRunner::new(ProptestConfig::with_cases(48)).run(&histories, |(seed, stock, wanted, lost)| {
-        let faults = RandomFaults::rough(seed).rate(lost, Moment::After, Fault::Dropped);
-        let play = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(sell(stock, &wanted, faults.clone()))
-        };
-        prop_assert_eq!(play(), play());
-        Ok(())
-    });
+    let result =
+        TestRunner::new(ProptestConfig::with_cases(48)).run(&histories, |(seed, stock, wanted, lost)| {
+            let faults = RandomFaults::rough(seed).rate(lost, Moment::After, Fault::Dropped);
+            let play = || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(sell(stock, &wanted, faults.clone()))
+            };
+            prop_assert_eq!(play(), play());
+            Ok(())
+        });
     result.unwrap();
 }

@@ -6,7 +6,8 @@ async fn reasons_come_per_item_in_order_with_the_item_as_found() {
     let db = TestDb::new();
     put(&db, COMMERCE, "SKU", "a", &[("available", n(5)), ("version", n(1))]).await;
     put(&db, COMMERCE, "SKU", "b", &[("available", n(1)), ("version", n(1))]).await;
-    let refused = transact(&db, None, [take("a", 1), take("b", 2), create("o"), exists("c")]).await.unwrap_err();
+    let refused =
+        transact(&db, None, [take("a", 1), take("b", 2), create("o"), exists("c")]).await.unwrap_err();
     assert_eq!(codes(&refused), ["None", "ConditionalCheckFailed", "None", "ConditionalCheckFailed"]);
     let reasons = reasons(&refused);
     assert_eq!(number(reasons[1].item.as_ref().unwrap(), "available"), 1);
