@@ -1,1 +1,30 @@
-//! The testkit crate.
+//! What tests run on: DynamoDB inside the process, faults on its wire, a clock that stands still and ids that
+//! repeat.
+//!
+//! [`TestDb`] answers the real SDK client from an embedded engine, without sockets. Everything a test needs to
+//! provoke or to observe goes through it: [`TestDb::fault`] and [`TestDb::random_faults`] break requests before
+//! or after their effect, [`TestDb::meter`] lists the round trips with their capacity, and
+//! [`TestDb::drain_stream`] hands over the item changes a stream worker would receive.
+#![expect(clippy::expect_used, reason = "a test kit reports its own failures by failing the test")]
+
+mod capacity;
+mod clock;
+mod connector;
+mod db;
+mod engine;
+mod faults;
+mod ids;
+mod stream;
+mod tables;
+
+pub use capacity::{Call, Meter, Units};
+pub use clock::FakeClock;
+pub use db::TestDb;
+pub use engine::Operation;
+pub use faults::{Fault, Moment, RandomFaults, Reason, Rule};
+pub use ids::SeqIds;
+pub use stream::{Change, Item, lambda_event};
+pub use tables::{CATALOG, COMMERCE, IDENTITY, LEDGER, TABLES};
+
+#[cfg(test)]
+mod tests;

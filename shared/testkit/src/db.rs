@@ -1,0 +1,136 @@
+//! The database of one test.
+
+use std::sync::{Arc, Mutex};
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::{
+    Client, Config,
+    config::{BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig},
+};
+use dynoxide::Database;
+
+use crate::{
+    FakeClock,
+    capacity::Meter,
+    connector::{Connector, Wire, lock},
+    faults::{Faults, RandomFaults, Rule},
+    stream::{Change, Reader},
+    tables,
+};
+
+/// A fresh in-process DynamoDB with the four tables. Clones share everything.
+#[derive(Clone)]
+pub struct TestDb {
+    wire: Arc<Wire>,
+    reader: Arc<Mutex<Reader>>,
+    client: Client,
+}
+
+impl std::fmt::Debug for TestDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TestDb")
+    }
+}
+
+impl Default for TestDb {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TestDb {
+    /// An empty database with a clock of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_clock(FakeClock::default())
+    }
+
+    /// An empty database whose stream records, time-to-live sweep and slow requests follow `clock`.
+    ///
+    /// # Panics
+    /// When the engine cannot be started.
+    #[must_use]
+    pub fn with_clock(clock: FakeClock) -> Self {
+        let engine = Database::memory_with_clock(Arc::new(clock.clone())).expect("the engine starts");
+        tables::create(&engine);
+        let wire = Arc::new(Wire { engine, clock, faults: Mutex::default(), meter: Mutex::default() });
+        let client = client(&wire, RetryConfig::disabled());
+        Self { wire, reader: Arc::default(), client }
+    }
+
+    /// The real SDK client on this database, without retries of its own.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The same with the SDK's retries as given.
+    #[must_use]
+    pub fn client_with_retries(&self, retries: RetryConfig) -> Client {
+        client(&self.wire, retries)
+    }
+
+    /// The clock this database follows.
+    #[must_use]
+    pub fn clock(&self) -> &FakeClock {
+        &self.wire.clock
+    }
+
+    /// Adds a scripted fault.
+    pub fn fault(&self, rule: Rule) {
+        lock(&self.wire.faults).rules.push(rule);
+    }
+
+    /// From now on requests fail at random.
+    pub fn random_faults(&self, faults: RandomFaults) {
+        lock(&self.wire.faults).random = Some(faults);
+    }
+
+    /// Drops all scripted and random faults.
+    pub fn calm(&self) {
+        *lock(&self.wire.faults) = Faults::default();
+    }
+
+    /// The requests since the start or the last [`TestDb::reset_meter`].
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        lock(&self.wire.meter).clone()
+    }
+
+    /// Forgets the requests so far and answers them.
+    pub fn reset_meter(&self) -> Meter {
+        std::mem::take(&mut *lock(&self.wire.meter))
+    }
+
+    /// The committed item changes since the last call: table by table, in commit order within a table. It does
+    /// not count as a request.
+    ///
+    /// # Panics
+    /// When the engine fails.
+    #[must_use]
+    pub fn drain_stream(&self) -> Vec<Change> {
+        lock(&self.reader).drain(&self.wire.engine).expect("the streams can be read")
+    }
+
+    /// Deletes what is past its time to live and answers how many items that were. Without this call nothing
+    /// ever expires, as DynamoDB may also take its time.
+    ///
+    /// # Panics
+    /// When the engine fails.
+    #[must_use]
+    pub fn sweep_ttl(&self) -> usize {
+        self.wire.engine.sweep_ttl().expect("the sweep runs")
+    }
+}
+
+fn client(wire: &Arc<Wire>, retries: RetryConfig) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("eu-central-1"))
+        .endpoint_url("http://dynamodb.invalid")
+        .credentials_provider(Credentials::new("test", "test", None, None, "testkit"))
+        .retry_config(retries)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .http_client(Connector(Arc::clone(wire)));
+    Client::from_conf(config.build())
+}
