@@ -86,13 +86,13 @@ fn dispatch<Q: DeserializeOwned, A: Serialize>(
     carry_out: impl FnOnce(Q) -> Result<A, DynoxideError>,
 ) -> Result<Value, DynoxideError> {
     // Text, not `from_value`: the engine's readers look at numbers as they were written.
-    let request = serde_json::from_str(&body.to_string()).map_err(unreadable)?;
+    let request = serde_json::from_str(&body.to_string()).map_err(|error| unreadable(&error))?;
     let answer = carry_out(request)?;
     serde_json::to_value(answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
 /// The engine's readers name the exception they mean in front of their message.
-fn unreadable(error: serde_json::Error) -> DynoxideError {
+fn unreadable(error: &serde_json::Error) -> DynoxideError {
     let message = error.to_string();
     match message.split_once(':') {
         Some((marker, rest)) if marker.starts_with("VALIDATION") => {

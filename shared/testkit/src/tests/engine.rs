@@ -58,12 +58,11 @@ async fn a_refused_update_shows_the_item_as_found() {
             .send()
     };
     for (sk, found) in [("s", Some(3)), ("absent", None)] {
-        match update(sk).await.unwrap_err().into_service_error() {
-            UpdateItemError::ConditionalCheckFailedException(refused) => {
-                assert_eq!(refused.item.map(|item| number(&item, "version")), found);
-            }
-            other => panic!("{other:?}"),
-        }
+        let failure = update(sk).await.unwrap_err().into_service_error();
+        let UpdateItemError::ConditionalCheckFailedException(refused) = failure else {
+            panic!("{failure:?}")
+        };
+        assert_eq!(refused.item.map(|item| number(&item, "version")), found);
     }
     assert_eq!(read(&db, COMMERCE, "p", "absent").await, None);
 }
@@ -135,7 +134,8 @@ async fn an_item_holds_at_most_400_kb() {
 async fn capacity_is_metered_but_not_shown_unasked() {
     let db = TestDb::new();
     put(&db, COMMERCE, "p", "s", &[("gsi1pk", s("a")), ("gsi1sk", s("b"))]).await;
-    assert_eq!(db.reset_meter().write(), Units::whole(2));
+    assert_eq!(db.meter().write(), Units::whole(2));
+    db.reset_meter();
     let request = || db.client().get_item().table_name(COMMERCE).set_key(Some(key("p", "s")));
     assert_eq!(request().send().await.unwrap().consumed_capacity, None);
     let asked = request().return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.unwrap();

@@ -17,6 +17,7 @@ fn s(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "numbers read better without an ampersand")]
 fn n(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
