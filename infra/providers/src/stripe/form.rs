@@ -1,0 +1,52 @@
+//! Form-encoded parameters, as every Stripe SDK sends them.
+
+use std::collections::BTreeMap;
+
+use super::error::Refusal;
+
+/// The parameters of one call by their flat names (`metadata[order_id]`). Two forms are equal when
+/// they say the same, in whatever order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Form(BTreeMap<String, String>);
+
+impl Form {
+    pub(crate) fn parse(encoded: &[u8]) -> Self {
+        Self(form_urlencoded::parse(encoded).into_owned().collect())
+    }
+
+    /// The value, unless it is absent or empty.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn required(&self, name: &'static str) -> Result<&str, Refusal> {
+        self.text(name).ok_or_else(|| {
+            Refusal::parameter(name, "parameter_missing", format!("Missing required param: {name}."))
+        })
+    }
+
+    /// A positive whole number.
+    pub(crate) fn amount(&self, name: &'static str) -> Result<Option<u64>, Refusal> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(0) => Err(Refusal::parameter(
+                name,
+                "parameter_invalid_integer",
+                "This value must be greater than or equal to 1.",
+            )),
+            Ok(amount) => Ok(Some(amount)),
+            Err(_) => {
+                Err(Refusal::parameter(name, "parameter_invalid_integer", format!("Invalid integer: {text}")))
+            }
+        }
+    }
+
+    pub(crate) fn is_true(&self, name: &str) -> bool {
+        self.text(name) == Some("true")
+    }
+
+    pub(crate) fn metadata(&self) -> BTreeMap<String, String> {
+        let named = |name: &str| name.strip_prefix("metadata[")?.strip_suffix(']').map(str::to_owned);
+        self.0.iter().filter_map(|(name, value)| Some((named(name)?, value.clone()))).collect()
+    }
+}
