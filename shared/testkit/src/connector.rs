@@ -14,12 +14,14 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use dynoxide::Database;
 use serde_json::{Map, Value, json};
+use sutler_domain::time::Clock;
 
 use crate::{
     FakeClock,
     capacity::{Call, Meter, Units, consumed},
     engine::{self, Operation},
     faults::{Fault, Faults, Moment, Plan},
+    views::Views,
 };
 
 /// What the clones of a test database share on the wire.
@@ -28,6 +30,7 @@ pub(crate) struct Wire {
     pub(crate) clock: FakeClock,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) meter: Mutex<Meter>,
+    pub(crate) views: Mutex<Views>,
 }
 
 /// The SDK's view of [`Wire`].
@@ -69,7 +72,7 @@ impl Wire {
             let error = json!({ "__type": "com.amazon.coral.service#UnknownOperationException" });
             return Ok(response(400, &error));
         };
-        let plan = lock(&self.faults).decide(operation);
+        let plan = lock(&self.faults).decide(operation, &body);
         pause(plan.pauses.0).await;
         let outcome = self.carry_out(operation, &body, &plan).await;
         let (units, error) = match &outcome {
@@ -96,10 +99,9 @@ impl Wire {
         {
             return Ok(reply);
         }
-        let reply = if matches!(plan.strike, Some((_, Fault::Unprocessed))) {
-            self.run_half(operation, body)
-        } else {
-            self.run(operation, body)
+        let reply = match plan.strike {
+            Some((_, Fault::Unprocessed)) => self.run_half(operation, body),
+            _ => self.run(operation, body, matches!(plan.strike, Some((_, Fault::Stale)))),
         };
         if let Some(fault) = plan.at(Moment::After)
             && let Some(lost) = self.strike(fault, operation, body, reply.units).await?
@@ -129,6 +131,7 @@ impl Wire {
             | Fault::InternalError
             | Fault::Conflict
             | Fault::Cancelled(_)
+            | Fault::Stale
             | Fault::Unprocessed => Ok(fault.answer(operation, body).map(|(status, name, body)| Reply {
                 status,
                 body,
@@ -139,8 +142,11 @@ impl Wire {
     }
 
     /// Asks the engine, always for the consumed capacity, and shows that only to a caller who asked too.
-    fn run(&self, operation: Operation, body: &Value) -> Reply {
+    fn run(&self, operation: Operation, body: &Value, stale: bool) -> Reply {
         let mut asked = body.clone();
+        if let Some(token) = asked.get_mut("ClientRequestToken") {
+            *token = json!(lock(&self.views).token(token.as_str().unwrap_or_default(), self.clock.now()));
+        }
         let quiet =
             operation.metered() && body.get("ReturnConsumedCapacity").is_none_or(|mode| mode == "NONE");
         if let (true, Some(fields)) = (quiet, asked.as_object_mut()) {
@@ -148,6 +154,9 @@ impl Wire {
         }
         match engine::run(&self.engine, operation, &asked) {
             Ok(mut answer) => {
+                if operation == Operation::Query && body.get("ConsistentRead") != Some(&json!(true)) {
+                    answer = lock(&self.views).query(body, answer, stale);
+                }
                 let units = consumed(operation, &answer);
                 if let (true, Some(fields)) = (quiet, answer.as_object_mut()) {
                     fields.remove("ConsumedCapacity");
@@ -191,7 +200,7 @@ impl Wire {
             if let Some(fields) = first.as_object_mut() {
                 fields.insert("RequestItems".to_owned(), Value::Object(taken));
             }
-            self.run(operation, &first)
+            self.run(operation, &first, false)
         };
         if let (None, Some(fields)) = (&reply.error, reply.body.as_object_mut()) {
             fields.insert("UnprocessedKeys".to_owned(), Value::Object(left));

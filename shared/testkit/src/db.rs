@@ -53,7 +53,14 @@ impl TestDb {
     pub fn with_clock(clock: FakeClock) -> Self {
         let engine = Database::memory_with_clock(Arc::new(clock.clone())).expect("the engine starts");
         tables::create(&engine);
-        let wire = Arc::new(Wire { engine, clock, faults: Mutex::default(), meter: Mutex::default() });
+        let wire = Wire {
+            engine,
+            clock,
+            faults: Mutex::default(),
+            meter: Mutex::default(),
+            views: Mutex::default(),
+        };
+        let wire = Arc::new(wire);
         let client = client(&wire, RetryConfig::disabled());
         Self { wire, reader: Arc::default(), client }
     }

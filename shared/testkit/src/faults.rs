@@ -64,6 +64,8 @@ pub enum Fault {
     Cancelled(Vec<(usize, Reason)>),
     /// The latter half of a batch read comes back unprocessed.
     Unprocessed,
+    /// An eventually consistent query lags behind: it answers what the same query answered last, or nothing.
+    Stale,
     /// The connection breaks.
     Dropped,
     /// The answer does not come in time.
@@ -83,6 +85,7 @@ impl Fault {
             }
             Self::Cancelled(_) => operation.transacts(),
             Self::Unprocessed => operation == Operation::BatchGetItem,
+            Self::Stale => operation == Operation::Query,
             Self::Throttled
             | Self::InternalError
             | Self::Dropped
@@ -121,7 +124,12 @@ impl Fault {
                 error(400, "TransactionConflictException", "Transaction is ongoing for the item")
             }
             Self::Cancelled(reasons) => cancelled(reasons),
-            Self::Unprocessed | Self::Dropped | Self::TimedOut | Self::Killed | Self::Slow(_) => None,
+            Self::Unprocessed
+            | Self::Stale
+            | Self::Dropped
+            | Self::TimedOut
+            | Self::Killed
+            | Self::Slow(_) => None,
         }
     }
 }
@@ -132,6 +140,7 @@ pub struct Rule {
     operation: Operation,
     moment: Moment,
     fault: Fault,
+    touching: String,
     skip: u32,
     times: u32,
 }
@@ -140,13 +149,19 @@ impl Rule {
     /// The next `operation` fails before it has an effect.
     #[must_use]
     pub fn before(operation: Operation, fault: Fault) -> Self {
-        Self { operation, moment: Moment::Before, fault, skip: 0, times: 1 }
+        Self { operation, moment: Moment::Before, fault, touching: String::new(), skip: 0, times: 1 }
     }
 
     /// The next `operation` fails after it had its effect.
     #[must_use]
     pub fn after(operation: Operation, fault: Fault) -> Self {
         Self { moment: Moment::After, ..Self::before(operation, fault) }
+    }
+
+    /// Only requests whose JSON contains `text` match, say a key.
+    #[must_use]
+    pub fn touching(self, text: &str) -> Self {
+        Self { touching: text.to_owned(), ..self }
     }
 
     /// The same to this many matching requests.
@@ -185,7 +200,7 @@ impl RandomFaults {
     }
 
     /// A bad day: 5 % conflicts and throttling each, 2 % server errors, 4 % lost before and 4 % after the
-    /// effect, 10 % of batch reads cut short.
+    /// effect, 10 % of batch reads cut short, 10 % of eventually consistent queries stale.
     #[must_use]
     pub fn rough(seed: u64) -> Self {
         Self::new(seed)
@@ -198,6 +213,7 @@ impl RandomFaults {
             .rate(20, Moment::After, Fault::Dropped)
             .rate(20, Moment::After, Fault::TimedOut)
             .rate(100, Moment::Before, Fault::Unprocessed)
+            .rate(100, Moment::Before, Fault::Stale)
     }
 
     /// `SplitMix64`.
@@ -248,11 +264,13 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Decides about the next request. The script goes first, in the order it was written.
-    pub(crate) fn decide(&mut self, operation: Operation) -> Plan {
+    pub(crate) fn decide(&mut self, operation: Operation, body: &Value) -> Plan {
         let pauses =
             self.random.as_mut().map_or((1, 1), |dice| (dice.draw(PAUSES_MAX), dice.draw(PAUSES_MAX)));
         let drawn = self.random.as_mut().and_then(|dice| dice.strike(operation));
-        let matching = self.rules.iter_mut().find(|rule| rule.operation == operation && rule.times > 0);
+        let text = if self.rules.is_empty() { String::new() } else { body.to_string() };
+        let matches = |rule: &&mut Rule| rule.operation == operation && text.contains(&rule.touching);
+        let matching = self.rules.iter_mut().filter(|rule| rule.times > 0).find(matches);
         let scripted = matching.and_then(|rule| {
             if rule.skip > 0 {
                 rule.skip = rule.skip.saturating_sub(1);

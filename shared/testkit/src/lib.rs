@@ -16,6 +16,7 @@ mod faults;
 mod ids;
 mod stream;
 mod tables;
+mod views;
 
 pub use capacity::{Call, Meter, Units};
 pub use clock::FakeClock;

@@ -68,9 +68,9 @@ impl Reader {
                 if page.records.is_empty() {
                     break;
                 }
-                for record in page.records {
-                    changes.push(change(table, &arn, record));
-                }
+                // A write that leaves an item as it was is not a change to DynamoDB, but is one to the engine.
+                let records = page.records.into_iter().map(|record| change(table, &arn, record));
+                changes.extend(records.filter(|change| change.old != change.new));
             }
             self.places.insert(table, (arn, place));
         }

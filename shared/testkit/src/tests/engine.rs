@@ -179,3 +179,45 @@ async fn numbers_have_38_digits() {
     let refused = db.client().put_item().table_name(LEDGER).set_item(Some(item)).send().await.unwrap_err();
     assert_eq!(name(&refused), "ValidationException");
 }
+
+#[tokio::test]
+async fn a_batch_answers_at_most_16_mb() {
+    let db = TestDb::new();
+    let large = s(&"x".repeat(390 * 1_024));
+    let keys: Vec<_> = (0..50).map(|sk| key("p", &sk.to_string())).collect();
+    for sk in 0..50 {
+        put(&db, COMMERCE, "p", &sk.to_string(), &[("f", large.clone())]).await;
+    }
+    let keys = KeysAndAttributes::builder().set_keys(Some(keys)).build().unwrap();
+    let page = db.client().batch_get_item().request_items(COMMERCE, keys).send().await.unwrap();
+    let read = page.responses.unwrap()[COMMERCE].len();
+    let left = page.unprocessed_keys.unwrap()[COMMERCE].keys().len();
+    assert!(left > 0 && read + left == 50, "{read} read, {left} left");
+}
+
+#[tokio::test]
+async fn requests_dynamodb_refuses_are_refused() {
+    let db = TestDb::new();
+    put(&db, COMMERCE, "p", "s", &[]).await;
+    let update = |expression: &str| {
+        let update = db.client().update_item().table_name(COMMERCE).set_key(Some(key("p", "s")));
+        update.update_expression(expression).expression_attribute_values(":v", n(1)).send()
+    };
+    for reason in ["SET state = :v", "SET sk = :v", "SET a = :v, b = :absent", "SET a = b"] {
+        assert_eq!(name(&update(reason).await.unwrap_err()), "ValidationException", "{reason}");
+    }
+    for index_key in [s(""), n(1)] {
+        let mut item = key("p", "s");
+        item.extend([("gsi1pk".to_owned(), index_key), ("gsi1sk".to_owned(), s("x"))]);
+        let refused =
+            db.client().put_item().table_name(COMMERCE).set_item(Some(item)).send().await.unwrap_err();
+        assert_eq!(name(&refused), "ValidationException");
+    }
+    for count in [2, 101] {
+        let keys =
+            (0..count).map(|sk| key("p", if count == 2 { "s".to_owned() } else { sk.to_string() }.as_str()));
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys.collect())).build().unwrap();
+        let refused = db.client().batch_get_item().request_items(COMMERCE, keys).send().await.unwrap_err();
+        assert_eq!(name(&refused), "ValidationException", "twice the same key, or too many");
+    }
+}

@@ -172,3 +172,38 @@ async fn a_rate_strikes_only_where_it_can() {
     assert!(read(&db, COMMERCE, "ORDER", "o").await.is_some());
     assert!(transact(&db, None, [create("p")]).await.is_err());
 }
+
+#[tokio::test]
+async fn a_rule_can_wait_for_a_key() {
+    let db = TestDb::new();
+    db.fault(Rule::before(WRITE, Fault::Throttled).touching("second"));
+    transact(&db, None, [create("first")]).await.unwrap();
+    assert!(transact(&db, None, [create("second")]).await.is_err());
+    transact(&db, None, [create("second")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stale_index_shows_an_earlier_state_and_a_consistent_read_does_not() {
+    let db = TestDb::new();
+    let count = async |consistent: bool| {
+        db.fault(Rule::before(Operation::Query, Fault::Stale));
+        let query = db.client().query().table_name(COMMERCE).key_condition_expression("pk = :p");
+        let query = query.expression_attribute_values(":p", s("p")).consistent_read(consistent);
+        let page = query.send().await.unwrap();
+        page.count
+    };
+    put(&db, COMMERCE, "p", "a", &[]).await;
+    assert_eq!((count(false).await, count(true).await), (0, 1));
+    db.calm();
+    let index = async || {
+        let query = db.client().query().table_name(COMMERCE).index_name("by_buyer");
+        let query = query.key_condition_expression("gsi1pk = :b").expression_attribute_values(":b", s("B"));
+        query.send().await.unwrap().count
+    };
+    put(&db, COMMERCE, "p", "a", &[("gsi1pk", s("B")), ("gsi1sk", s("1"))]).await;
+    assert_eq!(index().await, 1);
+    put(&db, COMMERCE, "p", "a", &[]).await;
+    db.fault(Rule::before(Operation::Query, Fault::Stale));
+    assert_eq!(index().await, 1);
+    assert_eq!(index().await, 0);
+}

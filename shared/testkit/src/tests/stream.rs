@@ -48,6 +48,15 @@ async fn refused_and_lost_writes_leave_no_change_and_unheard_ones_do() {
 }
 
 #[tokio::test]
+async fn a_write_that_changes_nothing_is_no_change() {
+    let db = TestDb::new();
+    for version in [1, 1, 2] {
+        put(&db, COMMERCE, "p", "s", &[("version", n(version))]).await;
+    }
+    assert_eq!(db.drain_stream().len(), 2);
+}
+
+#[tokio::test]
 async fn a_long_backlog_is_read_to_its_end() {
     let db = TestDb::new();
     for batch in 0..12 {
@@ -69,6 +78,8 @@ async fn the_record_has_the_shape_functions_receive() {
     assert_eq!(record["dynamodb"]["Keys"]["sk"]["S"], "s");
     assert_eq!(record["dynamodb"]["NewImage"]["version"]["N"], "1");
     assert_eq!(record["dynamodb"]["SequenceNumber"], changes[0].sequence.as_str());
+    let typed: aws_lambda_events::dynamodb::Event = serde_json::from_value(event).unwrap();
+    assert_eq!(typed.records[0].change.sequence_number.as_ref(), Some(&changes[0].sequence));
 }
 
 #[tokio::test]

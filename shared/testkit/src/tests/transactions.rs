@@ -42,6 +42,20 @@ async fn a_refused_token_may_be_tried_again() {
 }
 
 #[tokio::test]
+async fn a_token_is_forgotten_after_ten_minutes() {
+    let db = TestDb::new();
+    transact(&db, Some("token"), [create("o")]).await.unwrap();
+    db.clock().advance(std::time::Duration::from_mins(10));
+    transact(&db, Some("token"), [create("o")]).await.unwrap();
+    db.clock().advance(std::time::Duration::from_secs(1));
+    let late = transact(&db, Some("token"), [create("o")]).await.unwrap_err();
+    assert_eq!(codes(&late), ["ConditionalCheckFailed"]);
+    // A new window begins.
+    transact(&db, Some("token"), [create("p")]).await.unwrap();
+    transact(&db, Some("token"), [create("p")]).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_replay_costs_reads_and_changes_nothing() {
     let db = TestDb::new();
     transact(&db, Some("token"), [create("o")]).await.unwrap();
