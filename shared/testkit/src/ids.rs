@@ -8,6 +8,9 @@ use std::sync::{
 use sutler_domain::ids::IdGen;
 
 /// Counts up instead of drawing random bits; clones share the count.
+///
+/// Give every part of one test a clone of the same generator: two that start at the same number draw the same
+/// ids and the same request tokens, and the database takes the second write for a replay of the first.
 #[derive(Debug, Clone, Default)]
 pub struct SeqIds(Arc<AtomicU64>);
 
