@@ -1,0 +1,182 @@
+"""The commands behind `make`."""
+
+import argparse
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import build, checks, demo, deploy, generate, watch
+from .aws import LocalAws
+from .console import Failure, say, step
+from .deploy import STRIPE_WEBHOOK_SECRET, Stack
+from .paths import STATE, TARGET
+from .processes import Children, free_port, must, stop_on_signals
+from .tools import environment, venv
+
+AWS_PORT = 4510
+PROVIDERS_PORT = 4511
+
+
+@contextmanager
+def state_of(name: str) -> Iterator[Path]:
+    """The state directory of one command, which only one process may use at a time."""
+    state = STATE / name
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Failure(f"`make {name}` is already running in this checkout") from None
+        yield state
+
+
+def start_providers(children: Children, stack: Stack, port: int) -> None:
+    """Starts the stand-ins of the payment providers, which send their webhooks to the stack."""
+    stand_ins = {
+        "PROVIDERS_ADDR": f"127.0.0.1:{port}",
+        "STRIPE_WEBHOOK_URL": f"{stack.api_url}/v1/webhooks/stripe",
+        "STRIPE_WEBHOOK_SECRET": STRIPE_WEBHOOK_SECRET,
+    }
+    log = stack.aws.state / "providers.log"
+    child = children.start("the provider stand-ins", [str(TARGET / "debug" / "providers")], log, environment() | stand_ins)
+    with step(f"starting the provider stand-ins on {stack.providers_url}"):
+        while "listening" not in log.read_text():
+            child.check()
+            time.sleep(0.05)
+
+
+def start_stack(children: Children, state: Path, aws_port: int | None, providers_port: int | None) -> Stack:
+    """A deployed stack with its providers and keys, ready for requests."""
+    aws = LocalAws(free_port(aws_port, "local AWS"), state)
+    providers_port = free_port(providers_port, "provider stand-ins")
+    aws.start(children)
+    stack = deploy.deploy(aws, f"http://127.0.0.1:{providers_port}")
+    start_providers(children, stack, providers_port)
+    deploy.rotate_signing_keys(aws)
+    return stack
+
+
+def command_run(_: argparse.Namespace) -> None:
+    """Builds, deploys to a local AWS, loads demo data, and serves until Ctrl-C."""
+    with state_of("run") as state, Children() as children:
+        build.functions_dev()
+        stack = start_stack(children, state, AWS_PORT, PROVIDERS_PORT)
+        logins = demo.load(stack)
+        (STATE / "api-url").write_text(stack.api_url + "\n")
+        children.on_exit("", (STATE / "api-url").unlink)
+        say(f"""
+API      {stack.api_url}      (also in .local/api-url)
+Docs     {stack.api_url}/docs
+Mails    {stack.aws.mails}
+Stripe   {stack.providers_url}/stripe      (stand-in; test controls below /_test/)
+Logs     .local/run/aws.log, and CloudWatch Logs at {stack.aws.endpoint}
+
+{logins}
+
+Ctrl-C stops everything.""")
+        children.wait()
+
+
+def command_test(arguments: argparse.Namespace) -> None:
+    """Runs every check there is, from formatting to a purchase through the deployed stack."""
+    with state_of("test") as state:
+        checks.run_all(arguments.stage, lambda: deployed_test(state))
+
+
+def deployed_test(state: Path) -> None:
+    """Deploys, tests over HTTP, updates the changed stack, deletes it."""
+    with Children() as children:
+        stack = start_stack(children, state, None, None)
+        command = ["cargo", "nextest", "run", "--package", "xtask", "--run-ignored", "only", "--no-tests", "pass"]
+        must(command, stack.environment())
+        say("==> updating the stack with a changed template parameter")
+        deploy.deploy(stack.aws, stack.providers_url, LogLevel="warn")
+        deploy.delete(stack.aws)
+
+
+def command_watch(_: argparse.Namespace) -> None:
+    """The local AWS for the data, `cargo lambda watch` for the functions, with hot reload."""
+    with state_of("watch") as state, Children() as children:
+        watch.serve(children, state, start_providers)
+
+
+def against_stack(name: str, arguments: list[str], make: Callable[[], object]) -> None:
+    """Runs an xtask against a fresh stack."""
+    with state_of(name) as state, Children() as children:
+        make()
+        stack = start_stack(children, state, None, None)
+        must([str(TARGET / "debug" / "xtask"), name, *arguments], stack.environment())
+
+
+def command_prove(arguments: argparse.Namespace) -> None:
+    """Fires hundreds of concurrent buyers at the deployed stack and checks the invariants."""
+    against_stack("prove", arguments.rest, build.functions_dev)
+
+
+def command_bench(arguments: argparse.Namespace) -> None:
+    """Measures size, start, latency, CPU, memory and DynamoDB use of the release build."""
+
+    def make() -> None:
+        build.functions_dev()
+        build.functions_release()
+
+    against_stack("bench", arguments.rest, make)
+
+
+def command_fmt(_: argparse.Namespace) -> None:
+    """Formats the code."""
+    must(["cargo", "fmt", "--all"])
+
+
+def command_generate(_: argparse.Namespace) -> None:
+    """Writes what is generated from the template: the watch router and missing sample events."""
+    generate.write()
+
+
+def command_deploy(arguments: argparse.Namespace) -> None:
+    """Builds for arm64 and deploys to AWS; `make deploy STAGE=prod`."""
+    secrets = {"StripeSecretKey": "STRIPE_SECRET_KEY", "StripeWebhookSecret": "STRIPE_WEBHOOK_SECRET"}
+    absent = [variable for variable in secrets.values() if variable not in os.environ]
+    if absent:
+        raise Failure(f"set {' and '.join(absent)} in the environment")
+    deploy.deploy_to_aws(arguments.stage, {name: os.environ[variable] for name, variable in secrets.items()})
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make")
+    commands = parser.add_subparsers(required=True)
+    for name, handler in {
+        "run": command_run, "test": command_test, "watch": command_watch, "prove": command_prove,
+        "bench": command_bench, "fmt": command_fmt, "generate": command_generate, "deploy": command_deploy,
+    }.items():  # fmt: skip
+        command = commands.add_parser(name, help=handler.__doc__)
+        command.set_defaults(handler=handler)
+        if name == "test":
+            command.add_argument("stage", nargs="*", help=f"only these: {', '.join(checks.NAMES)}")
+        if name == "deploy":
+            command.add_argument("stage", choices=["dev", "staging", "prod"])
+        if name in ("prove", "bench"):
+            command.add_argument("rest", nargs=argparse.REMAINDER)
+    return parser.parse_args()
+
+
+def main() -> int:
+    stop_on_signals()
+    arguments = parse()
+    try:
+        arguments.handler(arguments)
+    except Failure as failure:
+        print(f"\nerror: {failure}", file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        say("\nstopped")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
