@@ -19,6 +19,9 @@ from .tools import environment, venv
 STACK = "sutler"
 BUCKET = "sutler-artifacts"
 MAIL_DOMAIN = "sutler.example"
+# The SAM CLI zips every function on every deploy. On the same machine, small archives are worth nothing: the lowest
+# compression makes a deployment several times faster.
+SAM_FAST = [venv("python"), "-c", "import zlib; zlib.Z_DEFAULT_COMPRESSION = 1; from samcli.cli.main import cli; cli()"]
 STRIPE_WEBHOOK_SECRET = "whsec_local_stand_in"
 
 
@@ -67,7 +70,7 @@ def deploy(aws: LocalAws, providers_url: str, **changed: str) -> Stack:
             "StripeWebhookSecret": STRIPE_WEBHOOK_SECRET,
         } | changed
         command = [
-            venv("sam"), "deploy", "--template-file", str(TEMPLATE), "--stack-name", STACK, "--region", REGION,
+            *SAM_FAST, "deploy", "--template-file", str(TEMPLATE), "--stack-name", STACK, "--region", REGION,
             "--s3-bucket", BUCKET, "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND",
             "--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar",
             "--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items()),
@@ -165,7 +168,5 @@ def _create_routes(aws: LocalAws, api_id: str) -> None:
                 ApiId=api_id, IntegrationType="AWS_PROXY", IntegrationUri=arn, PayloadFormatVersion="2.0"
             )
             api.create_route(ApiId=api_id, RouteKey=key, Target=f"integrations/{integration['IntegrationId']}")
-    cors = {name[0].upper() + name[1:]: value for name, value in body["x-amazon-apigateway-cors"].items()}
-    origins = cors["AllowOrigins"]
-    cors["AllowOrigins"] = origins if isinstance(origins, list) else ["*"]
-    api.update_api(ApiId=api_id, CorsConfiguration=cors)
+    cors = {name[0].upper() + name[1:]: value for name, value in body["x-amazon-apigateway-cors"]["Fn::If"][1].items()}
+    api.update_api(ApiId=api_id, CorsConfiguration=cors | {"AllowOrigins": ["*"]})
