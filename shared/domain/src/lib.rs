@@ -4,4 +4,6 @@ pub mod idempotency;
 pub mod ids;
 pub mod money;
 pub mod problem;
+pub mod product;
+pub mod stock;
 pub mod time;

@@ -34,6 +34,13 @@ impl Expression {
         Self::when("#version = :expected").with(":expected", number(version.0))
     }
 
+    /// Adds a condition that must hold as well.
+    #[must_use]
+    pub fn also(mut self, condition: &str) -> Self {
+        self.condition = format!("({}) AND {condition}", self.condition);
+        self
+    }
+
     /// The update text (`SET …, REMOVE …`).
     #[must_use]
     pub fn then(mut self, update: impl Into<String>) -> Self {
