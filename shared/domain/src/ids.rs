@@ -173,6 +173,14 @@ impl CartId {
     }
 }
 
+impl SellerId {
+    /// The one shop a user can have.
+    #[must_use]
+    pub fn of_user(user: &UserId) -> Self {
+        Self(format!("sel_{}", user.ulid()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

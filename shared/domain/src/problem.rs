@@ -71,6 +71,17 @@ pub enum Problem {
         /// The field whose value is taken.
         what: &'static str,
     },
+    /// As many as there may be; `what` names them.
+    #[error("no more {what}")]
+    LimitReached {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        max: u32,
+    },
+    /// The caller has a shop already.
+    #[error("the account has a shop already")]
+    AlreadySeller,
     /// Too many tries.
     #[error("too many requests")]
     TooManyRequests {

@@ -109,6 +109,10 @@ fn of_problem(problem: &Problem) -> Public {
         Problem::OwnGoods => public(S::UNPROCESSABLE_ENTITY, "own-goods", "You cannot buy your own goods"),
         Problem::Conflict => public(S::CONFLICT, "conflict", "Someone else changed this first"),
         Problem::Taken { .. } => public(S::CONFLICT, "taken", "The name is taken"),
+        Problem::LimitReached { .. } => {
+            public(S::CONFLICT, "limit-reached", "There are as many as there may be")
+        }
+        Problem::AlreadySeller => public(S::CONFLICT, "already-seller", "You have a shop already"),
         Problem::InUse { .. } => public(S::CONFLICT, "in-use", "Something still depends on it"),
         Problem::CartEmpty => public(S::CONFLICT, "cart-empty", "The cart is empty"),
         Problem::NotForSale { .. } => {
@@ -150,6 +154,10 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
         Problem::Invalid(errors) => add("errors", json!(errors)),
         Problem::Taken { what } => add("errors", json!([{"pointer": format!("/{what}"), "code": "taken"}])),
         Problem::InUse { what } => add("detail", json!(what)),
+        Problem::LimitReached { what, max } => {
+            add("limit", json!(max));
+            add("detail", json!(what))
+        }
         Problem::NotForSale { variant } => add("variant", json!(variant)),
         Problem::InsufficientStock(shortages) => add("shortages", json!(shortages)),
         Problem::QuoteChanged { quote } => add("quote", serde_json::from_str(quote).unwrap_or(Value::Null)),
@@ -159,6 +167,7 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
         | Problem::Forbidden
         | Problem::EmailNotVerified
         | Problem::SellerRequired
+        | Problem::AlreadySeller
         | Problem::NotFound
         | Problem::TooLarge
         | Problem::KeyReused

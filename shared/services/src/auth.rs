@@ -8,17 +8,7 @@ use sutler_domain::{ids::UserId, problem::Problem, time::Timestamp};
 
 use crate::{App, Error};
 
-/// What a member of staff may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Helps users.
-    Support,
-    /// Moves money.
-    Finance,
-    /// Everything.
-    Admin,
-}
+pub use sutler_domain::account::Role;
 
 /// What an access token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

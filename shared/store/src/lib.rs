@@ -8,6 +8,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod signing_keys;
 pub mod stock;
+pub mod users;
 pub mod write;
 
 pub use codec::{Version, Versioned};
