@@ -1,1 +1,24 @@
-//! The gateways crate.
+//! The outside services, one feature and one file each.
+//!
+//! The ports are plain traits and structs; an adapter turns its SDK's failures into what a caller may do about them.
+
+pub mod payment;
+pub mod secret;
+
+#[cfg(any(feature = "mail", feature = "queue", feature = "bus", feature = "secrets"))]
+mod aws;
+#[cfg(feature = "bus")]
+pub mod bus;
+#[cfg(feature = "mail")]
+pub mod mail;
+#[cfg(feature = "queue")]
+pub mod queue;
+#[cfg(feature = "secrets")]
+pub mod secrets;
+#[cfg(feature = "stripe")]
+pub mod stripe;
+#[cfg(feature = "stripe-webhook")]
+pub mod stripe_webhook;
+
+/// The cause of a failure, for the log.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

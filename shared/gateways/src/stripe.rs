@@ -1,0 +1,376 @@
+//! Stripe, through its SDK.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    hash::{DefaultHasher, Hash, Hasher},
+    str::FromStr,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
+use stripe_core::{
+    payment_intent::{CancelPaymentIntent, CreatePaymentIntent, RetrievePaymentIntent},
+    refund::CreateRefund,
+};
+use stripe_shared::{PaymentIntent, PaymentIntentAllowedPaymentMethodTypes, PaymentIntentStatus, Refund};
+use stripe_types::Currency;
+
+use crate::{
+    payment::{
+        GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, ProviderRefund, RefundPayment,
+        RefundStatus, StartPayment, StartedPayment,
+    },
+    secret::Secret,
+};
+
+/// Stripe's word for a command that comes too late.
+const UNEXPECTED_STATE: &str = "payment_intent_unexpected_state";
+
+/// How long and how often a call is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallLimits {
+    /// For everything, waits included.
+    pub deadline: Duration,
+    /// For one try.
+    pub try_timeout: Duration,
+    /// How many tries.
+    pub tries_max: u32,
+    /// The longest wait after the first try; it doubles with each.
+    pub backoff: Duration,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(8),
+            try_timeout: Duration::from_secs(3),
+            tries_max: 4,
+            backoff: Duration::from_millis(200),
+        }
+    }
+}
+
+/// What went wrong with a call. It holds nothing of the buyer and no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum StripeFailure {
+    /// Nothing came back in time.
+    #[error("Stripe did not answer in time")]
+    Timeout,
+    /// The connection failed.
+    #[error("the connection to Stripe failed: {0}")]
+    Transport(String),
+    /// What came back is not what the API promises.
+    #[error("the answer of Stripe cannot be read: {0}")]
+    Unreadable(String),
+    /// Stripe said no.
+    #[error("Stripe answered {status}, {code}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The error's code, or its type where it has none.
+        code: String,
+    },
+    /// The call cannot be made.
+    #[error("the call cannot be made: {0}")]
+    Invalid(String),
+}
+
+/// A failed call: what went wrong last, and whether some try may have taken effect.
+struct Failure {
+    cause: StripeFailure,
+    ambiguous: bool,
+}
+
+/// What one failed try means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// It may have taken effect. Try again.
+    Unknown,
+    /// It took no effect. Try again.
+    Busy,
+    /// An answer. Trying again changes nothing.
+    Final,
+}
+
+/// Payments through Stripe.
+#[derive(Debug, Clone)]
+pub struct StripeGateway {
+    client: Client,
+    limits: CallLimits,
+}
+
+impl StripeGateway {
+    /// Calls Stripe with `secret_key`, at `base_url` where one is given.
+    ///
+    /// # Errors
+    /// [`StripeFailure::Invalid`] when the key or the URL cannot be used.
+    pub fn try_new(
+        secret_key: &Secret,
+        base_url: Option<&str>,
+        limits: CallLimits,
+    ) -> Result<Self, StripeFailure> {
+        let mut builder = ClientBuilder::new(secret_key.expose()).timeout(limits.try_timeout);
+        if let Some(url) = base_url {
+            // The SDK appends its path to the text as it stands.
+            builder = builder.url(format!("{}/", url.trim_end_matches('/')));
+        }
+        Ok(Self { client: builder.build().map_err(StripeFailure::from)?, limits })
+    }
+
+    /// Tries a call until it is answered, within the limits, with the same key each time.
+    async fn call<T, F, R>(&self, key: &str, attempt: F) -> Result<T, Failure>
+    where
+        F: Fn() -> R + Send + Sync,
+        R: Future<Output = Result<T, StripeError>> + Send,
+        T: Send,
+    {
+        let tries = self.tries(key, attempt);
+        match tokio::time::timeout(self.limits.deadline, tries).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure { cause: StripeFailure::Timeout, ambiguous: true }),
+        }
+    }
+
+    async fn tries<T, F, R>(&self, key: &str, attempt: F) -> Result<T, Failure>
+    where
+        F: Fn() -> R + Send + Sync,
+        R: Future<Output = Result<T, StripeError>> + Send,
+        T: Send,
+    {
+        let mut ambiguous = false;
+        let mut tried: u32 = 1;
+        loop {
+            let cause = match attempt().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => StripeFailure::from(error),
+            };
+            let verdict = cause.verdict();
+            ambiguous |= verdict == Verdict::Unknown;
+            if verdict == Verdict::Final || tried >= self.limits.tries_max {
+                return Err(Failure { cause, ambiguous });
+            }
+            let wait = self.backoff(key, tried);
+            tracing::warn!(payment.tried = tried, payment.key = key, "Stripe did not serve a call: {cause}");
+            back_off(wait).await;
+            tried = tried.saturating_add(1);
+        }
+    }
+
+    /// Between half and all of the doubled back-off. The share comes from the key, so that orders that fail together
+    /// do not come back together.
+    fn backoff(&self, key: &str, tried: u32) -> Duration {
+        let mut hasher = DefaultHasher::new();
+        (key, tried).hash(&mut hasher);
+        let longest = self.limits.backoff.saturating_mul(2_u32.saturating_pow(tried.saturating_sub(1)));
+        let half_ms =
+            u64::try_from(longest.as_millis()).unwrap_or(u64::MAX).checked_div(2).unwrap_or_default();
+        let share_ms = hasher.finish().checked_rem(half_ms.saturating_add(1)).unwrap_or_default();
+        Duration::from_millis(half_ms.saturating_add(share_ms))
+    }
+
+    async fn retrieve(&self, payment: &str) -> Result<ProviderPayment, GatewayError> {
+        let request = RetrievePaymentIntent::new(checked_id(payment)?);
+        let found = self.call(payment, || request.customize().send(&self.client)).await;
+        // Asking changes nothing, so there is no outcome to wonder about.
+        found
+            .map_err(|failure| Failure { ambiguous: false, ..failure }.into())
+            .and_then(|intent| payment_of(&intent))
+    }
+}
+
+#[async_trait]
+impl PaymentGateway for StripeGateway {
+    fn gateway(&self) -> &'static str {
+        "stripe"
+    }
+
+    async fn start(&self, attempt: &StartPayment) -> Result<StartedPayment, GatewayError> {
+        let key = attempt.key();
+        let strategy = idempotent(&key)?;
+        // Cards only: they are decided at once, while other methods may take days and the order's stock cannot wait.
+        let request = CreatePaymentIntent::new(signed(attempt.amount_minor)?, currency(&attempt.currency)?)
+            .allowed_payment_method_types([PaymentIntentAllowedPaymentMethodTypes::Card])
+            .description(attempt.description.as_str())
+            .metadata(metadata(&attempt.order_id, attempt.attempt));
+        let send = || request.customize().request_strategy(strategy.clone()).send(&self.client);
+        let intent = self.call(&key, send).await?;
+        Ok(StartedPayment {
+            provider_id: intent.id.to_string(),
+            status: status_of(&intent.status),
+            client_secret: intent.client_secret.map(Secret::new),
+            redirect_url: intent
+                .next_action
+                .and_then(|next| next.redirect_to_url)
+                .and_then(|redirect| redirect.url),
+        })
+    }
+
+    async fn look_up(&self, payment: &str) -> Result<ProviderPayment, GatewayError> {
+        self.retrieve(payment).await
+    }
+
+    async fn cancel(&self, payment: &str, key: &str) -> Result<ProviderPayment, GatewayError> {
+        let strategy = idempotent(key)?;
+        let request = CancelPaymentIntent::new(checked_id(payment)?);
+        let send = || request.customize().request_strategy(strategy.clone()).send(&self.client);
+        match self.call(key, send).await {
+            Ok(intent) => payment_of(&intent),
+            // It is already paid or already cancelled; which of them is the answer.
+            Err(failure) if failure.cause.has_code(UNEXPECTED_STATE) => self.retrieve(payment).await,
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn refund(&self, refund: &RefundPayment) -> Result<ProviderRefund, GatewayError> {
+        let key = refund.key();
+        let strategy = idempotent(&key)?;
+        let request = CreateRefund::new()
+            .payment_intent(checked_id(&refund.payment)?)
+            .amount(signed(refund.amount_minor)?)
+            .metadata(metadata(&refund.order_id, refund.attempt));
+        let send = || request.customize().request_strategy(strategy.clone()).send(&self.client);
+        refund_of(&self.call(&key, send).await?)
+    }
+}
+
+impl From<StripeError> for StripeFailure {
+    fn from(error: StripeError) -> Self {
+        match error {
+            // The SDK's own text would print the whole error, with the intent and its client secret inside.
+            StripeError::Stripe(error, status) => {
+                let code =
+                    error.decline_code.clone().or_else(|| error.code.as_ref().map(ToString::to_string));
+                Self::Refused { status, code: code.unwrap_or_else(|| error.type_.to_string()) }
+            }
+            StripeError::JSONDeserialize(text) => Self::Unreadable(text),
+            StripeError::ClientError(text) => Self::Transport(text),
+            StripeError::ConfigError(text) => Self::Invalid(text),
+            StripeError::Timeout => Self::Timeout,
+        }
+    }
+}
+
+impl StripeFailure {
+    fn verdict(&self) -> Verdict {
+        match self {
+            // An error page of a proxy cannot be read, and says nothing about the effect. A conflict means that another
+            // call holds the key, or died with it.
+            Self::Timeout
+            | Self::Transport(_)
+            | Self::Unreadable(_)
+            | Self::Refused { status: 409 | 424 | 500..=599, .. } => Verdict::Unknown,
+            Self::Refused { status: 429, .. } => Verdict::Busy,
+            Self::Refused { .. } | Self::Invalid(_) => Verdict::Final,
+        }
+    }
+
+    fn has_code(&self, wanted: &str) -> bool {
+        match self {
+            Self::Refused { code, .. } => code == wanted,
+            Self::Timeout | Self::Transport(_) | Self::Unreadable(_) | Self::Invalid(_) => false,
+        }
+    }
+
+    fn rejected(self) -> GatewayError {
+        GatewayError::Rejected(self.into())
+    }
+}
+
+impl From<Failure> for GatewayError {
+    fn from(Failure { cause, ambiguous }: Failure) -> Self {
+        match (cause, ambiguous) {
+            (StripeFailure::Refused { status: 402, code }, _) => Self::Declined { code },
+            (cause, true) => Self::OutcomeUnknown(cause.into()),
+            (cause, false) if cause.verdict() == Verdict::Final => cause.rejected(),
+            (cause, false) => Self::Unavailable(cause.into()),
+        }
+    }
+}
+
+fn idempotent(key: &str) -> Result<RequestStrategy, GatewayError> {
+    let key = IdempotencyKey::new(key).map_err(|error| GatewayError::Rejected(error.into()))?;
+    Ok(RequestStrategy::Idempotent(key))
+}
+
+/// An id becomes part of a URL, so it must not bring a path of its own.
+fn checked_id(id: &str) -> Result<String, GatewayError> {
+    let plain = id.starts_with("pi_") && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    plain
+        .then(|| id.to_owned())
+        .ok_or_else(|| StripeFailure::Invalid("not the id of an intent".to_owned()).rejected())
+}
+
+fn signed(minor: u64) -> Result<i64, GatewayError> {
+    i64::try_from(minor).map_err(|error| GatewayError::Rejected(error.into()))
+}
+
+fn unsigned(minor: i64) -> Result<u64, GatewayError> {
+    u64::try_from(minor).map_err(|error| GatewayError::Rejected(error.into()))
+}
+
+fn currency(code: &str) -> Result<Currency, GatewayError> {
+    match Currency::from_str(&code.to_ascii_lowercase()) {
+        Ok(Currency::Unknown(_)) => Err(StripeFailure::Invalid(format!("currency {code:?}")).rejected()),
+        Ok(currency) => Ok(currency),
+        Err(never) => match never {},
+    }
+}
+
+fn metadata(order_id: &str, attempt: u32) -> HashMap<String, String> {
+    HashMap::from([("order_id".to_owned(), order_id.to_owned()), ("attempt".to_owned(), attempt.to_string())])
+}
+
+fn status_of(status: &PaymentIntentStatus) -> PaymentStatus {
+    match status {
+        PaymentIntentStatus::RequiresPaymentMethod | PaymentIntentStatus::RequiresConfirmation => {
+            PaymentStatus::AwaitingBuyer
+        }
+        PaymentIntentStatus::RequiresAction => PaymentStatus::RequiresAction,
+        PaymentIntentStatus::Succeeded => PaymentStatus::Succeeded,
+        PaymentIntentStatus::Canceled => PaymentStatus::Cancelled,
+        // Neither paid nor over, whatever a status of the future may mean.
+        PaymentIntentStatus::Processing
+        | PaymentIntentStatus::RequiresCapture
+        | PaymentIntentStatus::Unknown(_)
+        | _ => PaymentStatus::Processing,
+    }
+}
+
+fn payment_of(intent: &PaymentIntent) -> Result<ProviderPayment, GatewayError> {
+    let error = intent.last_payment_error.as_ref();
+    Ok(ProviderPayment {
+        provider_id: intent.id.to_string(),
+        status: status_of(&intent.status),
+        amount_minor: unsigned(intent.amount)?,
+        amount_received_minor: unsigned(intent.amount_received)?,
+        currency: intent.currency.to_string().to_ascii_uppercase(),
+        order_id: intent.metadata.get("order_id").cloned(),
+        attempt: intent.metadata.get("attempt").and_then(|attempt| attempt.parse().ok()),
+        last_error_code: error.and_then(|error| error.code.as_ref()).map(ToString::to_string),
+    })
+}
+
+fn refund_of(refund: &Refund) -> Result<ProviderRefund, GatewayError> {
+    Ok(ProviderRefund {
+        provider_id: refund.id.to_string(),
+        status: match refund.status.as_deref() {
+            Some("succeeded") => RefundStatus::Succeeded,
+            Some("failed") => RefundStatus::Failed,
+            Some("canceled") => RefundStatus::Cancelled,
+            // `pending`, `requires_action`, and whatever comes.
+            Some(_) | None => RefundStatus::Pending,
+        },
+        amount_minor: unsigned(refund.amount)?,
+        currency: refund.currency.to_string().to_ascii_uppercase(),
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the back-off between two tries, bounded by the deadline of the call"
+)]
+async fn back_off(wait: Duration) {
+    tokio::time::sleep(wait).await;
+}
