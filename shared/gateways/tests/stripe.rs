@@ -1,11 +1,6 @@
 //! The adapter of Stripe against the stand-in, over HTTP.
 #![cfg(feature = "stripe")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail them"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail them")]
 
 use std::time::Duration;
 
