@@ -106,6 +106,7 @@ impl Config {
             shipping_flat_minor: self.number("SHIPPING_FLAT_MINOR", 500)?,
             commission: rate("COMMISSION_BASIS_POINTS", 1_000)?,
             order_expiry_s: self.number("ORDER_EXPIRY_SECONDS", 900)?,
+            refresh_expiry_s: self.number("REFRESH_EXPIRY_SECONDS", 86_400)?,
             frontend_url: self.optional("FRONTEND_URL").unwrap_or("http://localhost:5173").to_owned(),
         })
     }

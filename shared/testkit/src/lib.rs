@@ -7,6 +7,10 @@
 //! [`TestDb::drain_stream`] hands over the item changes a stream worker would receive.
 #![expect(clippy::expect_used, reason = "a test kit reports its own failures by failing the test")]
 
+#[cfg(feature = "app")]
+mod app;
+#[cfg(feature = "app")]
+mod call;
 mod capacity;
 mod clock;
 mod connector;
@@ -18,6 +22,10 @@ mod stream;
 mod tables;
 mod views;
 
+#[cfg(feature = "app")]
+pub use app::{TestApp, TestUser};
+#[cfg(feature = "app")]
+pub use call::{TestAnswer, TestCall};
 pub use capacity::{Call, Meter, Units};
 pub use clock::FakeClock;
 pub use db::TestDb;
