@@ -89,6 +89,11 @@ class Bridge:
         self.aws = aws
         self.sources = sources
         self.invoker = invoker
+        self.stopping = False
+
+    def stop(self) -> None:
+        """From here on a failure is only the local AWS going away."""
+        self.stopping = True
 
     def start(self) -> None:
         loops = {"queue": self._queue, "stream": self._stream, "schedule": self._schedule}
@@ -97,12 +102,13 @@ class Bridge:
 
     def _forever(self, loop: Any, source: Source) -> None:
         """A failure is shown and the loop starts again, as an event source mapping would."""
-        while True:
+        while not self.stopping:
             try:
                 loop(source)
-            except Exception as error:  # noqa: BLE001
-                warn(f"{source.kind} of {source.function}: {error}")
-                time.sleep(2)
+            except Exception as error:
+                if not self.stopping:
+                    warn(f"{source.kind} of {source.function}: {error}")
+                    time.sleep(2)
 
     def _queue(self, source: Source) -> None:
         queues = self.aws.client("sqs")

@@ -99,8 +99,8 @@ def _with_router(text: str) -> str:
     for function in functions():
         for trigger in function.triggers:
             if trigger.kind == "HttpApi":
-                method = trigger.properties["Method"].lower()
-                target = f'{{ function = "{function.name}", methods = ["{method}"] }}'
+                method = trigger.properties["Method"].upper()
+                target = f'{{ method = "{method}", function = "{function.name}" }}'
                 routes.setdefault(trigger.properties["Path"], []).append(target)
     lines = [f'"{path}" = [{", ".join(targets)}]' for path, targets in sorted(routes.items())]
     section = BEGIN + "\n".join(lines) + "\n"

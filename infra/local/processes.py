@@ -89,11 +89,14 @@ class Children:
         return child
 
     def wait(self) -> None:
-        """Sleeps until Ctrl-C; fails when a child exits by itself."""
-        while True:
-            for child in self._children:
-                child.check()
-            time.sleep(1)
+        """Returns on Ctrl-C; fails when a child exits by itself."""
+        try:
+            while True:
+                for child in self._children:
+                    child.check()
+                time.sleep(1)
+        except KeyboardInterrupt:
+            say("")
 
     def on_exit(self, name: str, stop: Callable[[], None]) -> None:
         self._stops.append((name, stop))

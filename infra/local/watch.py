@@ -15,7 +15,8 @@ from .tools import environment, venv
 AWS_PORT = 4520
 PROVIDERS_PORT = 4521
 FUNCTIONS_PORT = 4522
-CONCURRENCY = 10
+# Each is a `cargo run` of its own, so few.
+CONCURRENCY = 2
 # The deployed functions are never invoked: `cargo lambda watch` builds the real ones when they are first called.
 PLACEHOLDER = "#!/bin/sh\necho 'this function runs under cargo lambda watch' >&2\nexit 1\n"
 
@@ -48,14 +49,16 @@ def serve(children: Children, state: Path, start_providers: Callable[[Children, 
         invoker.wait_until_up(watcher)
     with step("creating the signing keys (builds the function first)"):
         invoker.invoke("rotate_signing_keys", {"source": "deploy"})
-    bridge.Bridge(aws, sources, invoker).start()
+    feeds = bridge.Bridge(aws, sources, invoker)
+    children.on_exit("", feeds.stop)
+    feeds.start()
     say(f"""
 API      {stack.api_url}      (each function is built when it is first called, and again when its code changes)
 Mails    {aws.mails}
 Stripe   {stack.providers_url}/stripe
 Logs     .local/watch/watch.log
 
-Invoke one   cargo lambda invoke --invoke-port {functions_port} place_order --data-file events/place_order.json
+Invoke one   cargo lambda invoke -A 127.0.0.1 -P {functions_port} place_order --data-file events/place_order.json
 
 Ctrl-C stops everything.""")
     children.wait()
