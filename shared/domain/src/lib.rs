@@ -2,9 +2,12 @@
 
 pub mod account;
 pub mod address;
+pub mod category;
 pub mod idempotency;
 pub mod ids;
 pub mod money;
+pub mod movement;
+pub mod patch;
 pub mod problem;
 pub mod product;
 pub mod stock;

@@ -1,11 +1,13 @@
 //! DynamoDB: one file per aggregate over a small core. Every write has a condition.
 
 pub mod catalog;
+pub mod categories;
 pub mod codec;
 pub mod db;
 pub mod error;
 pub mod idempotency;
 pub mod keys;
+pub mod movements;
 pub mod signing_keys;
 pub mod stock;
 pub mod users;
