@@ -2,7 +2,9 @@
 
 pub mod app;
 pub mod auth;
+pub mod catalog;
 pub mod error;
+pub mod inventory;
 
 pub use app::{App, Settings};
 pub use error::Error;

@@ -1,0 +1,354 @@
+//! Stock as its seller sees and corrects it, and its history.
+
+use std::collections::HashMap;
+
+use sutler_domain::{
+    idempotency::{Answer, Once},
+    ids::{ProductId, SellerId, VariantId},
+    movement::{ChainError, Movement},
+    problem::{Problem, Shortage},
+    product::Variant,
+    stock::{QUANTITY_MAX, Stock},
+    time::Timestamp,
+};
+use sutler_store::{
+    StoreError, Transaction, Version, Versioned, catalog::ProductList, movements::StockImage, stock,
+};
+use tokio::task::JoinSet;
+
+use crate::{App, Error};
+
+/// The most products on one page of the inventory: each takes two reads, all at the same time.
+pub const PRODUCTS_PER_PAGE_MAX: u16 = 25;
+
+/// How often an absolute count is worked out again because the stock moved meanwhile.
+const RACES_MAX: u32 = 8;
+
+/// How many movements are read at a time when a chain is verified.
+const CHAIN_PAGE: u16 = 1_000;
+/// How many such pages a chain may have.
+const CHAIN_PAGES_MAX: u32 = 1_000;
+
+/// A variant with its stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockedVariant {
+    /// The variant.
+    pub variant: Variant,
+    /// Its stock.
+    pub stock: Versioned<Stock>,
+}
+
+/// One page of the inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryPage {
+    /// All variants of the products on this page, removed ones that still have stock included.
+    pub variants: Vec<StockedVariant>,
+    /// Where the next page starts.
+    pub next: Option<ProductId>,
+}
+
+/// What the seller counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// So many more or fewer.
+    Delta(i64),
+    /// So many in the warehouse, those held and paid for included.
+    OnHand(u32),
+}
+
+/// A correction of stock, as it was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjustment {
+    /// The variant.
+    pub variant: VariantId,
+    /// How many more or fewer there are.
+    pub delta: i64,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The stock of the seller's live products, newest product first.
+///
+/// # Errors
+/// [`Error`] when the database does not answer.
+pub async fn list(
+    app: &App,
+    seller: &SellerId,
+    before: Option<&ProductId>,
+    limit: u16,
+) -> Result<InventoryPage, Error> {
+    let limit = limit.min(PRODUCTS_PER_PAGE_MAX);
+    let list = ProductList::Seller(seller.clone());
+    let mut ids = app.store.product_candidates(&list, before, limit.saturating_add(1)).await?;
+    let more = ids.len() > usize::from(limit);
+    ids.truncate(usize::from(limit));
+    let next = if more { ids.last().cloned() } else { None };
+    let mut reads = JoinSet::new();
+    for (place, id) in ids.into_iter().enumerate() {
+        let store = app.store.clone();
+        reads.spawn(async move {
+            let found = tokio::try_join!(store.listing(&id), store.product_stock(&id))?;
+            Ok::<_, StoreError>((place, found))
+        });
+    }
+    let mut found = Vec::new();
+    while let Some(read) = reads.join_next().await {
+        found.push(read.map_err(|e| Error::Internal(e.into()))??);
+    }
+    found.sort_unstable_by_key(|(place, _)| *place);
+    let mut variants = Vec::new();
+    for (_, (listing, stock)) in found {
+        let listing = listing
+            .filter(|listing| listing.product.value.seller == *seller && listing.product.value.is_active());
+        let mut stock: HashMap<_, _> = stock.into_iter().map(|s| (s.value.variant.clone(), s)).collect();
+        for found in listing.into_iter().flat_map(|listing| listing.variants) {
+            let variant = found.value;
+            let stock = stock.remove(&variant.id);
+            let shown = |stock: &Versioned<Stock>| variant.is_active() || stock.value.on_hand() > 0;
+            if let Some(stock) = stock.filter(shown) {
+                variants.push(StockedVariant { variant, stock });
+            }
+        }
+    }
+    Ok(InventoryPage { variants, next })
+}
+
+/// The stock of a variant of the seller's, for sale or not.
+///
+/// # Errors
+/// [`Problem::NotFound`] unless it is the seller's.
+pub async fn get(app: &App, seller: &SellerId, variant: &VariantId) -> Result<StockedVariant, Error> {
+    let (listed, stock) = tokio::try_join!(app.store.variant(variant), app.store.stock(variant))?;
+    let own = listed.zip(stock).filter(|(_, stock)| stock.value.seller == *seller);
+    let (listed, stock) = own.ok_or(Problem::NotFound)?;
+    Ok(StockedVariant { variant: listed.value, stock })
+}
+
+/// Corrects how many there are. What is held for orders or paid for stays.
+///
+/// # Errors
+/// [`Problem::NotFound`] unless the variant is the seller's, [`Problem::InsufficientStock`] when fewer are free
+/// than are to be taken away, [`Problem::Invalid`] when the numbers or the reason are not acceptable.
+pub async fn adjust(
+    app: &App,
+    seller: &SellerId,
+    variant: &VariantId,
+    count: Count,
+    reason: &str,
+    once: &Once<Adjustment>,
+) -> Result<Answer, Error> {
+    let length = reason.chars().count();
+    if !(1..=200).contains(&length) || reason.trim() != reason || reason.chars().any(char::is_control) {
+        let code = if length > 200 { "too-long" } else { "invalid" };
+        return Err(Problem::field("/reason", code).into());
+    }
+    let adjustment =
+        |delta| Adjustment { variant: variant.clone(), delta, reason: reason.to_owned(), at: app.now() };
+    match count {
+        Count::Delta(delta) => {
+            if delta == 0 || delta.unsigned_abs() > u64::from(QUANTITY_MAX) {
+                return Err(Problem::field("/delta", "out-of-range").into());
+            }
+            add(app, seller, &adjustment(delta), once).await
+        }
+        Count::OnHand(target) => {
+            if target > QUANTITY_MAX {
+                return Err(Problem::field("/on_hand", "out-of-range").into());
+            }
+            for _ in 0..RACES_MAX {
+                if let Some(answer) = recount(app, seller, target, adjustment, once).await? {
+                    return Ok(answer);
+                }
+            }
+            Err(Problem::Conflict.into())
+        }
+    }
+}
+
+/// A relative change needs no reading first: its condition alone decides.
+async fn add(
+    app: &App,
+    seller: &SellerId,
+    adjustment: &Adjustment,
+    once: &Once<Adjustment>,
+) -> Result<Answer, Error> {
+    let Adjustment { variant, delta, reason, .. } = adjustment;
+    let mut transaction = Transaction::new();
+    let (key, change) = stock::adjust(variant, seller, *delta, reason);
+    let guard = transaction.update(key, change);
+    match app.store.commit(transaction, once, adjustment).await {
+        Err(StoreError::Refused(refusal)) if refusal.failed(guard) => {
+            let found = stock::read(refusal.found(guard))?.filter(|found| found.value.seller == *seller);
+            Err(refused(adjustment, &found.ok_or(Problem::NotFound)?.value).into())
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Why a correction of `stock` was refused.
+fn refused(adjustment: &Adjustment, stock: &Stock) -> Problem {
+    if adjustment.delta > 0 {
+        return Problem::field("/delta", "out-of-range");
+    }
+    Problem::InsufficientStock(vec![Shortage {
+        variant: adjustment.variant.clone(),
+        requested: u32::try_from(adjustment.delta.unsigned_abs()).unwrap_or(u32::MAX),
+        available: stock.available,
+    }])
+}
+
+/// An absolute count holds for the version it was compared with; nothing when the stock moved meanwhile.
+async fn recount(
+    app: &App,
+    seller: &SellerId,
+    target: u32,
+    adjustment: impl Fn(i64) -> Adjustment,
+    once: &Once<Adjustment>,
+) -> Result<Option<Answer>, Error> {
+    let variant = adjustment(0).variant;
+    let (replayed, stock) = tokio::try_join!(app.store.replay(once), app.store.stock(&variant))?;
+    if let Some(answer) = replayed {
+        return Ok(Some(answer));
+    }
+    let stock = stock.filter(|found| found.value.seller == *seller).ok_or(Problem::NotFound)?;
+    let on_hand = i64::try_from(stock.value.on_hand()).unwrap_or(i64::MAX);
+    let adjustment = adjustment(i64::from(target).saturating_sub(on_hand));
+    if i64::from(stock.value.available).saturating_add(adjustment.delta) < 0 {
+        return Err(refused(&adjustment, &stock.value).into());
+    }
+    let mut transaction = Transaction::new();
+    let guard = if adjustment.delta == 0 {
+        transaction.check(
+            stock::stock_key(&variant, stock::FIRST_SHARD),
+            sutler_store::Expression::at_version(stock.version),
+        )
+    } else {
+        let (key, change) = stock::adjust(&variant, seller, adjustment.delta, &adjustment.reason);
+        transaction.update(key, stock::at(change, stock.version))
+    };
+    match app.store.commit(transaction, once, &adjustment).await {
+        Err(StoreError::Refused(refusal)) if refusal.failed(guard) => Ok(None),
+        outcome => Ok(Some(outcome?)),
+    }
+}
+
+/// The history of a variant's stock, newest first.
+///
+/// # Errors
+/// [`Problem::NotFound`] unless it is the seller's.
+pub async fn movements(
+    app: &App,
+    seller: &SellerId,
+    variant: &VariantId,
+    before: Option<u64>,
+    limit: u16,
+) -> Result<(Vec<Movement>, Option<u64>), Error> {
+    let (stock, mut found) = tokio::try_join!(
+        app.store.stock(variant),
+        app.store.movements_before(variant, before, limit.saturating_add(1))
+    )?;
+    stock.filter(|found| found.value.seller == *seller).ok_or(Problem::NotFound)?;
+    let more = found.len() > usize::from(limit);
+    found.truncate(usize::from(limit));
+    let next = if more { found.last().map(|movement| movement.number) } else { None };
+    Ok((found, next))
+}
+
+/// One version of a stock item, as the stream hands it over.
+#[derive(Debug, Clone)]
+pub struct StockChange {
+    /// The item before; none when it was created.
+    pub before: Option<StockImage>,
+    /// The item after.
+    pub after: StockImage,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Appends a movement for each version of stock, in order. Doing it again changes nothing.
+///
+/// # Errors
+/// When the movement before one is missing: the stream then hands the records over again, with the missing one.
+pub async fn record_movements(app: &App, changes: Vec<StockChange>) -> Result<(), Error> {
+    let mut latest: HashMap<VariantId, Movement> = HashMap::new();
+    for StockChange { before, after, at } in changes {
+        let movement = after.movement(before.as_ref(), at);
+        let previous = match latest.remove(&movement.variant) {
+            Some(known) if known.number.checked_add(1) == Some(movement.number) => Some(known),
+            Some(_) | None => previous(app, &movement).await?,
+        };
+        let movement = movement.sealed(previous.as_ref().map_or("", |movement| movement.hash.as_str()));
+        let broken = |error: ChainError| {
+            Error::Internal(format!("movement {} of {}: {error}", movement.number, movement.variant).into())
+        };
+        movement.check_after(previous.as_ref()).map_err(broken)?;
+        let recorded = match app.store.append_movement(&movement).await? {
+            None => movement,
+            Some(known) if known.tells_the_same(&movement) => known,
+            Some(_) => return Err(broken(ChainError::Hash)),
+        };
+        latest.insert(recorded.variant.clone(), recorded);
+    }
+    Ok(())
+}
+
+async fn previous(app: &App, movement: &Movement) -> Result<Option<Movement>, Error> {
+    match movement.number.checked_sub(1) {
+        None | Some(0) => Ok(None),
+        Some(number) => Ok(app.store.movement(&movement.variant, number).await?),
+    }
+}
+
+/// What a check of a variant's history found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// How many movements there are up to the first that is wrong.
+    pub movements: u64,
+    /// How many versions of the stock the stream has not turned into movements yet.
+    pub behind: u64,
+    /// The number of the first movement that is wrong, and why.
+    pub broken: Option<(u64, ChainError)>,
+}
+
+/// Checks the whole history of a variant: every seal, every step, and that it ends where the stock is.
+///
+/// # Errors
+/// [`Error`] when the database does not answer, or when the history is longer than can be checked.
+pub async fn verify_chain(app: &App, variant: &VariantId) -> Result<Chain, Error> {
+    // Read first: movements that come in meanwhile can only be newer than it.
+    let stock = app.store.stock(variant).await?;
+    let version = stock.as_ref().map_or(Version(0), |stock| stock.version);
+    let mut last: Option<Movement> = None;
+    for _ in 0..CHAIN_PAGES_MAX {
+        let number = last.as_ref().map_or(0, |movement| movement.number);
+        let page = app.store.movements_after(variant, number, CHAIN_PAGE).await?;
+        let full = !page.is_empty();
+        for movement in page {
+            let here = movement.number;
+            let ends = stock.as_ref().filter(|stock| stock.version.0 == here);
+            let mut checked = movement.check_after(last.as_ref());
+            if ends.is_some_and(|stock| stock.value.quantities() != movement.after) {
+                checked = checked.and(Err(ChainError::Quantities));
+            }
+            if let Err(error) = checked {
+                return Ok(Chain {
+                    movements: number_of(last.as_ref()),
+                    behind: 0,
+                    broken: Some((here, error)),
+                });
+            }
+            last = Some(movement);
+        }
+        if !full {
+            let movements = number_of(last.as_ref());
+            return Ok(Chain { movements, behind: version.0.saturating_sub(movements), broken: None });
+        }
+    }
+    Err(Error::Internal(format!("the history of {variant} is longer than can be checked").into()))
+}
+
+fn number_of(movement: Option<&Movement>) -> u64 {
+    movement.map_or(0, |movement| movement.number)
+}
