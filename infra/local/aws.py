@@ -74,6 +74,8 @@ class LocalAws:
             # As many concurrent invocations as a real account; more are refused with 429.
             "LAMBDA_ACCOUNT_CONCURRENCY": "1000",
             "MINISTACK_WORKER_THREADS": "256",
+            # Enforces the IAM policies of the template, so a missing permission fails here and not on AWS.
+            "AUTH": "true",
             # It would listen on a fixed port otherwise.
             "IOT_MTLS_ENABLED": "0",
             "LOG_LEVEL": os.environ.get("SUTLER_AWS_LOG_LEVEL", "WARNING"),
