@@ -1,1 +1,25 @@
-//! The cart endpoints.
+//! Carts of users and guests.
+
+pub mod access;
+pub mod create_cart;
+pub mod delete_cart;
+pub mod delete_cart_line;
+pub mod get_cart;
+pub mod merge_cart;
+pub mod put_cart_line;
+pub mod quote_cart;
+pub mod views;
+
+/// The description of these endpoints.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    create_cart::handle,
+    get_cart::handle,
+    delete_cart::handle,
+    put_cart_line::handle,
+    delete_cart_line::handle,
+    merge_cart::handle,
+    quote_cart::handle,
+))]
+#[derive(Debug)]
+pub struct ApiDoc;

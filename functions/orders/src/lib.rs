@@ -1,1 +1,20 @@
-//! The orders endpoints.
+//! Placing, reading and giving up orders.
+
+pub mod cancel_order;
+pub mod get_order;
+pub mod list_order_events;
+pub mod list_orders;
+pub mod place_order;
+pub mod views;
+
+/// The description of these endpoints.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    place_order::handle,
+    list_orders::handle,
+    get_order::handle,
+    list_order_events::handle,
+    cancel_order::handle,
+))]
+#[derive(Debug)]
+pub struct ApiDoc;

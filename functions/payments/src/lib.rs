@@ -1,1 +1,10 @@
-//! The payments endpoints.
+//! Paying orders, and hearing from the provider.
+
+pub mod start_payment;
+pub mod stripe_webhook;
+
+/// The description of these endpoints.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(start_payment::handle, stripe_webhook::handle))]
+#[derive(Debug)]
+pub struct ApiDoc;

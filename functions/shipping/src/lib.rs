@@ -1,1 +1,11 @@
-//! The shipping endpoints.
+//! Shipping and delivery of the parts of orders.
+
+pub mod confirm_delivery;
+pub mod ship_part;
+pub mod views;
+
+/// The description of these endpoints.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(ship_part::handle, confirm_delivery::handle))]
+#[derive(Debug)]
+pub struct ApiDoc;

@@ -1,1 +1,12 @@
-//! The system endpoints.
+//! Health, description and self-check of the API.
+
+pub mod check_invariants;
+pub mod get_docs;
+pub mod get_health;
+pub mod get_openapi;
+
+/// The description of these endpoints.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(get_health::handle, get_openapi::handle, get_docs::handle, check_invariants::handle))]
+#[derive(Debug)]
+pub struct ApiDoc;

@@ -1,1 +1,6 @@
-//! The workers endpoints.
+//! Workers behind queues, streams and schedules.
+
+pub mod expire_orders;
+pub mod process_payment_events;
+pub mod publish_events;
+pub mod run_payment_commands;

@@ -2,14 +2,21 @@
 
 pub mod account;
 pub mod address;
+pub mod cart;
 pub mod category;
+pub mod event;
 pub mod idempotency;
 pub mod ids;
+pub mod ledger;
 pub mod money;
 pub mod movement;
+pub mod order;
 pub mod patch;
+pub mod payment;
 pub mod problem;
 pub mod product;
+pub mod quote;
+pub mod shipment;
 pub mod stock;
 pub mod text;
 pub mod time;

@@ -1,6 +1,7 @@
 //! Between HTTP and the use cases: reading requests, rendering answers and refusals.
 
 pub mod problem;
+pub mod quote_view;
 pub mod request;
 pub mod response;
 pub mod views;

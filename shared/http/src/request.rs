@@ -55,8 +55,7 @@ pub async fn verified_user(app: &App, request: &Request) -> Result<Claims, ApiEr
 /// 401 without a valid access token, 403 without the role.
 pub async fn staff(app: &App, request: &Request, role: Role) -> Result<Claims, ApiError> {
     let claims = user(app, request).await?;
-    let allowed = claims.roles.iter().any(|held| *held == role || *held == Role::Admin);
-    if allowed { Ok(claims) } else { Err(Problem::Forbidden.into()) }
+    if claims.has(role) { Ok(claims) } else { Err(Problem::Forbidden.into()) }
 }
 
 /// A path parameter. One that does not parse names nothing that exists.
@@ -111,12 +110,23 @@ pub fn page(request: &Request) -> Result<Page, ApiError> {
 /// # Errors
 /// 413 above [`BODY_BYTES_MAX`].
 pub fn raw(request: &Request) -> Result<&[u8], ApiError> {
+    raw_up_to(request, BODY_BYTES_MAX)
+}
+
+/// The largest message a webhook takes: what fits into a message of a queue.
+pub const WEBHOOK_BYTES_MAX: usize = 240 * 1_024;
+
+/// The raw bytes of the body, at most `bytes_max`.
+///
+/// # Errors
+/// 413 above that.
+pub fn raw_up_to(request: &Request, bytes_max: usize) -> Result<&[u8], ApiError> {
     let bytes: &[u8] = match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,
         Body::Empty | _ => &[],
     };
-    if bytes.len() > BODY_BYTES_MAX { Err(Problem::TooLarge.into()) } else { Ok(bytes) }
+    if bytes.len() > bytes_max { Err(Problem::TooLarge.into()) } else { Ok(bytes) }
 }
 
 /// The JSON body.

@@ -38,6 +38,16 @@ pub fn versioned<T: Serialize>(view: &T, version: Version) -> Response<Body> {
     response
 }
 
+/// 200 with a text that changes only with a deployment.
+#[must_use]
+pub fn cached(content_type: &'static str, text: &'static str) -> Response<Body> {
+    let mut response = of(StatusCode::OK, text.to_owned());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
+}
+
 /// 202 with a view.
 #[must_use]
 pub fn accepted<T: Serialize>(view: &T) -> Response<Body> {

@@ -28,6 +28,14 @@ pub struct Claims {
     pub iss: String,
 }
 
+impl Claims {
+    /// Whether the caller is staff with this role; administrators have every role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.iter().any(|held| *held == role || *held == Role::Admin)
+    }
+}
+
 /// Who issues our access tokens.
 pub const ISSUER: &str = "sutler";
 

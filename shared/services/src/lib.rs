@@ -2,9 +2,15 @@
 
 pub mod app;
 pub mod auth;
+pub mod carts;
 pub mod catalog;
 pub mod error;
+pub mod health;
+pub mod invariants;
 pub mod inventory;
+pub mod orders;
+pub mod payments;
+pub mod shipping;
 
 pub use app::{App, Settings};
 pub use error::Error;

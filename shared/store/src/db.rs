@@ -200,10 +200,35 @@ impl Store {
         Err(StoreError::Rejected(format!("partition {} outgrew {pages_max} pages", query.pk).into()))
     }
 
+    /// Reads one page of a whole table, strongly consistent, and where the next one starts.
+    ///
+    /// Only the audit may use it: everything else knows its keys.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn scan(
+        &self,
+        table: Table,
+        from: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        self.retrying(|| async {
+            let call = self
+                .client
+                .scan()
+                .table_name(self.names.get(table))
+                .consistent_read(true)
+                .set_exclusive_start_key(from.clone());
+            let output = call.send().await.map_err(classify)?;
+            let next = output.last_evaluated_key.filter(|key| !key.is_empty());
+            Ok((output.items.unwrap_or_default(), next))
+        })
+        .await
+    }
+
     /// Changes one item under a condition and answers it as it is afterwards.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] with the item as it was found (under [`Guard`] zero) when the condition fails.
+    /// [`StoreError::Refused`] with the item as it was found, when the condition fails.
     pub async fn update(&self, key: &Key, change: &Expression) -> Result<Item, StoreError> {
         self.retrying(|| async {
             let sent = self
@@ -242,6 +267,9 @@ impl Store {
     /// is still unknown after all tries.
     pub async fn transact(&self, transaction: Transaction) -> Result<(), StoreError> {
         let items = transaction.into_items(&self.names)?;
+        if items.is_empty() {
+            return Ok(());
+        }
         if items.len() > Transaction::WRITES_MAX {
             return Err(StoreError::Rejected(format!("{} writes in one transaction", items.len()).into()));
         }

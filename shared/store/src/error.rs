@@ -60,6 +60,12 @@ impl Refusal {
     pub fn found(&self, guard: Guard) -> Option<&Item> {
         self.failed.iter().find(|(index, _)| *index == guard.0).and_then(|(_, item)| item.as_ref())
     }
+
+    /// The item that a single update found, if there was one.
+    #[must_use]
+    pub fn first(&self) -> Option<&Item> {
+        self.found(Guard(0))
+    }
 }
 
 const TRANSIENT: [&str; 9] = [

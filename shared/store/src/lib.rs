@@ -1,15 +1,22 @@
 //! DynamoDB: one file per aggregate over a small core. Every write has a condition.
 
+pub mod carts;
 pub mod catalog;
 pub mod categories;
 pub mod codec;
 pub mod db;
 pub mod error;
+pub mod events;
 pub mod idempotency;
+pub mod inbox;
 pub mod keys;
+pub mod ledger;
+pub mod mail_claims;
 pub mod movements;
+pub mod orders;
 pub mod signing_keys;
 pub mod stock;
+pub mod stream;
 pub mod users;
 pub mod write;
 

@@ -1,0 +1,26 @@
+//! Deletes a cart.
+
+use sutler_domain::ids::CartId;
+use sutler_http::{ApiError, Body, Request, Response, request, response, views::ProblemView};
+use sutler_services::{App, carts};
+
+use crate::access;
+
+/// Deletes a cart.
+///
+/// # Errors
+/// The problems of the operation's description.
+#[utoipa::path(
+    delete,
+    path = "/v1/carts/{cart}",
+    operation_id = "delete_cart",
+    tag = "cart",
+    params(("cart" = String, Path, description = "Id of the cart"), ("cart-token" = Option<String>, Header, description = "A guest cart's secret")),
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or not the caller's", body = ProblemView))
+)]
+pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
+    let access = access::of(app, &request).await?;
+    let id = request::path(&request, "cart", CartId::parse)?;
+    carts::delete(app, &id, &access).await?;
+    Ok(response::no_content())
+}

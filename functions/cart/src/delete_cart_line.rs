@@ -1,0 +1,27 @@
+//! Takes a variant out of a cart.
+
+use sutler_domain::ids::{CartId, VariantId};
+use sutler_http::{ApiError, Body, Request, Response, request, response, views::ProblemView};
+use sutler_services::{App, carts};
+
+use crate::{access, views, views::CartView};
+
+/// Takes a variant out of a cart.
+///
+/// # Errors
+/// The problems of the operation's description.
+#[utoipa::path(
+    delete,
+    path = "/v1/carts/{cart}/lines/{variant}",
+    operation_id = "delete_cart_line",
+    tag = "cart",
+    params(("cart" = String, Path, description = "Id of the cart"), ("variant" = String, Path, description = "Id of the variant"), ("cart-token" = Option<String>, Header, description = "A guest cart's secret"), ("idempotency-key" = Option<String>, Header, description = "Makes a repeated call answer the same")),
+    responses((status = 200, body = CartView), (status = 404, description = "Not found, or not the caller's", body = ProblemView))
+)]
+pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
+    let access = access::of(app, &request).await?;
+    let id = request::path(&request, "cart", CartId::parse)?;
+    let variant = request::path(&request, "variant", VariantId::parse)?;
+    let once = request::once(app, &request, id.as_str(), "delete_cart_line", views::changed)?;
+    Ok(response::answer(carts::remove_line(app, &id, &access, &variant, &once).await?))
+}

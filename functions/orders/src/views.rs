@@ -1,0 +1,304 @@
+//! How orders look to those who are in them.
+
+use serde::Serialize;
+use sutler_domain::{
+    address::Address,
+    event::Event,
+    order::{Order, OrderLine, OrderState, Part, PartState},
+    payment::Payment,
+};
+use sutler_http::{quote_view::TotalsView, views::MoneyView};
+use sutler_services::orders::OrderPage;
+use sutler_store::orders::OrderAggregate;
+use utoipa::ToSchema;
+
+/// An order. A seller sees their own part only, and no payments.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderView {
+    /// Its id.
+    #[schema(example = "ord_01J8ZQ5K3N0V7X2Y4T6B8D9FGH")]
+    pub id: String,
+    /// Where it is: `awaiting_payment`, `paid`, `completed`, `cancelled` or `refunded`.
+    pub state: &'static str,
+    /// Until when it has to be paid, while it waits for payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// When it was placed.
+    pub placed_at: String,
+    /// What the caller's view of it sums up to.
+    pub totals: TotalsView,
+    /// One part per seller.
+    pub parts: Vec<PartView>,
+    /// Where the goods go.
+    pub address: AddressView,
+    /// The attempts to pay it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payments: Option<Vec<PaymentView>>,
+}
+
+/// Where goods go.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AddressView {
+    /// Who receives them.
+    pub name: String,
+    /// Street and number.
+    pub line1: String,
+    /// More of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line2: Option<String>,
+    /// Town.
+    pub city: String,
+    /// State or province.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Postal code.
+    pub postal_code: String,
+    /// ISO 3166 code of two letters.
+    pub country: String,
+}
+
+impl From<&Address> for AddressView {
+    fn from(address: &Address) -> Self {
+        Self {
+            name: address.name.clone(),
+            line1: address.line1.clone(),
+            line2: address.line2.clone(),
+            city: address.city.clone(),
+            region: address.region.clone(),
+            postal_code: address.postal_code.clone(),
+            country: address.country.code().to_owned(),
+        }
+    }
+}
+
+/// One seller's part of an order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PartView {
+    /// Its id, which is the seller's.
+    #[schema(example = "sel_01J8ZQ5K3N0V7X2Y4T6B8D9FGH")]
+    pub id: String,
+    /// The shop's name.
+    pub seller_name: String,
+    /// Where it is: `awaiting_payment`, `awaiting_shipment`, `in_transit`, `delivered` or `cancelled`.
+    pub state: &'static str,
+    /// Who carries it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+    /// The carrier's number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracking_number: Option<String>,
+    /// What is in it.
+    pub lines: Vec<OrderLineView>,
+    /// Its sums.
+    pub totals: TotalsView,
+}
+
+impl From<&Part> for PartView {
+    fn from(part: &Part) -> Self {
+        let (carrier, tracking_number) = match &part.state {
+            PartState::InTransit { carrier, tracking_number, .. }
+            | PartState::Delivered { carrier, tracking_number, .. } => {
+                (Some(carrier.clone()), Some(tracking_number.clone()))
+            }
+            PartState::AwaitingPayment | PartState::AwaitingShipment | PartState::Cancelled { .. } => {
+                (None, None)
+            }
+        };
+        Self {
+            id: part.seller.to_string(),
+            seller_name: part.seller_name.clone(),
+            state: part.state.name(),
+            carrier,
+            tracking_number,
+            lines: part.lines.iter().map(OrderLineView::from).collect(),
+            totals: (&part.totals).into(),
+        }
+    }
+}
+
+/// What was bought, as it was when the order was placed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderLineView {
+    /// What.
+    pub variant: String,
+    /// The product's title.
+    pub title: String,
+    /// Such as colour and size.
+    pub options: Vec<OptionView>,
+    /// Price of one.
+    pub unit_price: MoneyView,
+    /// How many.
+    pub quantity: u32,
+    /// Price of all.
+    pub total: MoneyView,
+}
+
+/// One option of a variant.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderLineOption)]
+pub struct OptionView {
+    /// Such as `Colour`.
+    pub name: String,
+    /// Such as `Blue`.
+    pub value: String,
+}
+
+impl From<&OrderLine> for OrderLineView {
+    fn from(line: &OrderLine) -> Self {
+        let option = |option: &sutler_domain::product::OptionValue| OptionView {
+            name: option.name.clone(),
+            value: option.value.clone(),
+        };
+        Self {
+            variant: line.variant.to_string(),
+            title: line.title.clone(),
+            options: line.options.iter().map(option).collect(),
+            unit_price: line.unit_price.into(),
+            quantity: line.quantity,
+            total: line.total.into(),
+        }
+    }
+}
+
+/// One attempt to pay.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PaymentView {
+    /// 1 for the first.
+    pub attempt: u32,
+    /// Which provider.
+    pub gateway: String,
+    /// Where it is: `requires_action`, `succeeded`, `cancelled`, `refund_pending` or `refunded`.
+    pub state: &'static str,
+    /// What it is for.
+    pub amount: MoneyView,
+    /// The provider's code for the last refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+}
+
+impl From<&Payment> for PaymentView {
+    fn from(payment: &Payment) -> Self {
+        Self {
+            attempt: payment.attempt,
+            gateway: payment.gateway.clone(),
+            state: payment.state.name(),
+            amount: payment.amount.into(),
+            last_failure: payment.last_failure.clone(),
+        }
+    }
+}
+
+impl OrderView {
+    fn new(order: &Order, parts: Vec<PartView>, payments: Option<Vec<PaymentView>>) -> Self {
+        let expires_at = match &order.state {
+            OrderState::AwaitingPayment { expires_at } => Some(expires_at.rfc3339()),
+            OrderState::Paid { .. }
+            | OrderState::Completed { .. }
+            | OrderState::Cancelled { .. }
+            | OrderState::Refunded { .. } => None,
+        };
+        Self {
+            id: order.id.to_string(),
+            state: order.state.name(),
+            expires_at,
+            placed_at: order.placed_at.rfc3339(),
+            totals: (&order.totals).into(),
+            parts,
+            address: (&order.address).into(),
+            payments,
+        }
+    }
+
+    /// As the buyer sees a new order.
+    #[must_use]
+    pub fn placed(order: &Order, parts: &[Part]) -> Self {
+        Self::new(order, parts.iter().map(PartView::from).collect(), Some(Vec::new()))
+    }
+}
+
+impl From<&OrderAggregate> for OrderView {
+    fn from(aggregate: &OrderAggregate) -> Self {
+        let parts = aggregate.parts.iter().map(|part| PartView::from(&part.value)).collect();
+        let payments = aggregate.payments.iter().map(|payment| PaymentView::from(&payment.value)).collect();
+        Self::new(&aggregate.order.value, parts, Some(payments))
+    }
+}
+
+impl From<&OrderPage> for OrderView {
+    fn from(page: &OrderPage) -> Self {
+        match page {
+            OrderPage::Buyer(aggregate) => aggregate.into(),
+            OrderPage::Seller { order, part } => {
+                let view = Self::new(order, vec![PartView::from(part.as_ref())], None);
+                Self { totals: (&part.totals).into(), ..view }
+            }
+        }
+    }
+}
+
+/// An order in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderCard {
+    /// Its id.
+    pub id: String,
+    /// Where it is; for a seller, where their part is.
+    pub state: &'static str,
+    /// What the caller's view of it sums up to.
+    pub total: MoneyView,
+    /// What is in a seller's part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Vec<OrderLineView>>,
+}
+
+impl From<&Order> for OrderCard {
+    fn from(order: &Order) -> Self {
+        Self {
+            id: order.id.to_string(),
+            state: order.state.name(),
+            total: order.totals.total.into(),
+            lines: None,
+        }
+    }
+}
+
+impl From<&Part> for OrderCard {
+    fn from(part: &Part) -> Self {
+        Self {
+            id: part.order.to_string(),
+            state: part.state.name(),
+            total: part.totals.total.into(),
+            lines: Some(part.lines.iter().map(OrderLineView::from).collect()),
+        }
+    }
+}
+
+/// One entry of an order's history.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventView {
+    /// Its id.
+    pub id: String,
+    /// 1 for the first.
+    pub seq: u64,
+    /// When.
+    pub at: String,
+    /// What: `type` and `data`.
+    #[schema(value_type = Object)]
+    pub event: sutler_domain::event::EventKind,
+    /// Hash over this entry and `prev_hash`.
+    pub hash: String,
+    /// Hash of the entry before.
+    pub prev_hash: String,
+}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        Self {
+            id: event.event_id,
+            seq: event.seq,
+            at: event.at.rfc3339(),
+            event: event.event,
+            hash: event.hash,
+            prev_hash: event.prev_hash,
+        }
+    }
+}

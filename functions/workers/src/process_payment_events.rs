@@ -1,0 +1,53 @@
+//! Acts on what Stripe told us. The signature was verified before the message was queued.
+
+use sutler_domain::{
+    ids::OrderId,
+    money::{Currency, Money},
+};
+use sutler_gateways::stripe_webhook::{StripeEvent, parse_event};
+use sutler_runtime::{Handled, worker::QueueMessage};
+use sutler_services::{
+    App, Error,
+    payments::{News, Report, finalise},
+};
+
+/// Finalises the payment that an event is about; events about other things are passed over.
+///
+/// # Errors
+/// When the database does not answer or the event cannot be ours; the queue then keeps it.
+pub async fn handle(app: &App, message: QueueMessage) -> Handled {
+    let event = parse_event(message.body.as_bytes()).map_err(|e| Error::Internal(e.into()))?;
+    let Some(report) = report(event)? else { return Ok(()) };
+    let change = finalise(app, &report).await?;
+    tracing::info!(
+        order.id = %report.order, payment.attempt = report.attempt, event.id = report.message,
+        payment.change = ?change, "Took note of a payment event of {}", report.order
+    );
+    Ok(())
+}
+
+/// Reads an event into what it says of one of our payments.
+fn report(event: StripeEvent) -> Result<Option<Report>, Error> {
+    let object = event.object;
+    let ours =
+        object.metadata.order_id.as_deref().map(OrderId::parse).zip(object.metadata.attempt).zip(object.id);
+    let Some(((Ok(order), attempt), provider_id)) = ours else {
+        tracing::info!(event.id = event.id, event.kind = event.kind, "Passed over an event that is not ours");
+        return Ok(None);
+    };
+    let news = match event.kind.as_str() {
+        "payment_intent.succeeded" => {
+            let currency = object.currency.as_deref().and_then(Currency::parse);
+            let (Some(currency), Some(minor)) = (currency, object.amount_received) else {
+                return Err(Error::Internal("a success without a readable amount".into()));
+            };
+            News::Succeeded(Money::try_new(minor, currency)?)
+        }
+        "payment_intent.payment_failed" => {
+            News::Failed { code: object.last_error_code.unwrap_or_else(|| "unknown".to_owned()) }
+        }
+        "payment_intent.canceled" => News::Cancelled,
+        _ => return Ok(None),
+    };
+    Ok(Some(Report { gateway: "stripe", message: Some(event.id), order, attempt, provider_id, news }))
+}

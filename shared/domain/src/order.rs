@@ -1,0 +1,418 @@
+//! The life of an order and of each seller's part in it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::Address,
+    ids::{OrderId, SellerId, UserId, VariantId},
+    money::{BasisPoints, Money},
+    problem::Problem,
+    product::OptionValue,
+    time::Timestamp,
+};
+
+/// Whether a command changed anything, so that a repeated message is not an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Change {
+    /// The state moved; persist it and publish the event.
+    Applied,
+    /// This command was applied before.
+    AlreadyApplied,
+}
+
+/// Why an order ended unpaid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// The buyer gave it up.
+    Buyer,
+    /// It was not paid in time.
+    Expired,
+}
+
+/// Where an order is. Each variant holds exactly what is true in that state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum OrderState {
+    /// Stock is reserved until `expires_at`.
+    AwaitingPayment {
+        /// When the reservation may be released.
+        expires_at: Timestamp,
+    },
+    /// The buyer's money is ours to hold.
+    Paid {
+        /// The attempt that paid.
+        attempt: u32,
+        /// When we learned of it.
+        at: Timestamp,
+    },
+    /// Everything was delivered.
+    Completed {
+        /// The attempt that paid.
+        attempt: u32,
+        /// When the last part arrived.
+        at: Timestamp,
+    },
+    /// Ended unpaid; the stock was released.
+    Cancelled {
+        /// Why.
+        reason: CancelReason,
+        /// When.
+        at: Timestamp,
+    },
+    /// Given up after payment and before shipping; the money goes back.
+    Refunded {
+        /// The attempt that had paid.
+        attempt: u32,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl OrderState {
+    /// The state's name in answers and refusals.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AwaitingPayment { .. } => "awaiting_payment",
+            Self::Paid { .. } => "paid",
+            Self::Completed { .. } => "completed",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Refunded { .. } => "refunded",
+        }
+    }
+
+    fn refuse(&self) -> Problem {
+        Problem::OrderState { state: self.name() }
+    }
+}
+
+/// What was bought, as it was when the order was placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderLine {
+    /// What.
+    pub variant: VariantId,
+    /// Whose.
+    pub seller: SellerId,
+    /// The product's title.
+    pub title: String,
+    /// Such as colour and size.
+    pub options: Vec<OptionValue>,
+    /// The seller's own number.
+    pub sku: String,
+    /// Price of one.
+    pub unit_price: Money,
+    /// How many.
+    pub quantity: u32,
+    /// Price of all.
+    pub total: Money,
+}
+
+/// The sums of an order or of a part: `total` is the other three together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// All lines.
+    pub goods: Money,
+    /// Shipping.
+    pub shipping: Money,
+    /// Tax on both.
+    pub tax: Money,
+    /// What is to be paid.
+    pub total: Money,
+}
+
+/// The payment attempt that may still succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenAttempt {
+    /// Which provider.
+    pub gateway: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// An order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// Who bought.
+    pub buyer: UserId,
+    /// Where mails about it go.
+    pub email: String,
+    /// Where the goods go.
+    pub address: Address,
+    /// The sums.
+    pub totals: Totals,
+    /// Where it is.
+    pub state: OrderState,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+    /// Whose parts it has, in the order of the parts.
+    pub sellers: Vec<SellerId>,
+    /// How many payment attempts were started.
+    pub attempts: u32,
+    /// The attempt that is under way, whose number is `attempts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_attempt: Option<OpenAttempt>,
+    /// How many events it has.
+    pub events: u64,
+    /// Hash of the last one.
+    pub last_hash: String,
+}
+
+impl Order {
+    /// The number of the attempt that may still succeed.
+    #[must_use]
+    pub fn open_attempt_number(&self) -> Option<u32> {
+        self.open_attempt.as_ref().map(|_| self.attempts)
+    }
+
+    /// Records that `attempt` paid it in time. An order whose time is over but that nobody cancelled yet still
+    /// holds its stock, so the money is accepted.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] when it cannot take the money; the caller then decides what becomes of it.
+    pub fn pay(&mut self, attempt: u32, now: Timestamp) -> Result<Change, Problem> {
+        match &self.state {
+            OrderState::AwaitingPayment { .. } => {
+                self.state = OrderState::Paid { attempt, at: now };
+                self.open_attempt = None;
+                Ok(Change::Applied)
+            }
+            OrderState::Paid { attempt: by, .. }
+            | OrderState::Completed { attempt: by, .. }
+            | OrderState::Refunded { attempt: by, .. } => {
+                if *by == attempt {
+                    Ok(Change::AlreadyApplied)
+                } else {
+                    Err(self.state.refuse())
+                }
+            }
+            OrderState::Cancelled { .. } => Err(self.state.refuse()),
+        }
+    }
+
+    /// Takes a cancelled order up again, because its money came late and its goods could be had once more.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] unless it was cancelled.
+    pub fn reinstate(&mut self, attempt: u32, now: Timestamp) -> Result<Change, Problem> {
+        match &self.state {
+            OrderState::Cancelled { .. } => {
+                self.state = OrderState::Paid { attempt, at: now };
+                self.open_attempt = None;
+                Ok(Change::Applied)
+            }
+            OrderState::AwaitingPayment { .. }
+            | OrderState::Paid { .. }
+            | OrderState::Completed { .. }
+            | OrderState::Refunded { .. } => Err(self.state.refuse()),
+        }
+    }
+
+    /// Ends it unpaid. An expiry takes effect only once the time is over.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] once it is paid, or when it has not expired.
+    pub fn cancel(&mut self, reason: CancelReason, now: Timestamp) -> Result<Change, Problem> {
+        match &self.state {
+            OrderState::AwaitingPayment { expires_at } => {
+                if reason == CancelReason::Expired && now < *expires_at {
+                    return Err(self.state.refuse());
+                }
+                self.state = OrderState::Cancelled { reason, at: now };
+                Ok(Change::Applied)
+            }
+            OrderState::Cancelled { .. } => Ok(Change::AlreadyApplied),
+            OrderState::Paid { .. } | OrderState::Completed { .. } | OrderState::Refunded { .. } => {
+                Err(self.state.refuse())
+            }
+        }
+    }
+
+    /// Gives it up after payment; answers the attempt whose money goes back. The caller makes sure that
+    /// nothing was shipped.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] unless it is paid.
+    pub fn refund(&mut self, now: Timestamp) -> Result<(Change, u32), Problem> {
+        match &self.state {
+            OrderState::Paid { attempt, .. } => {
+                let attempt = *attempt;
+                self.state = OrderState::Refunded { attempt, at: now };
+                Ok((Change::Applied, attempt))
+            }
+            OrderState::Refunded { attempt, .. } => Ok((Change::AlreadyApplied, *attempt)),
+            OrderState::AwaitingPayment { .. }
+            | OrderState::Completed { .. }
+            | OrderState::Cancelled { .. } => Err(self.state.refuse()),
+        }
+    }
+
+    /// Ends it well.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] unless it is paid.
+    pub fn complete(&mut self, now: Timestamp) -> Result<Change, Problem> {
+        match &self.state {
+            OrderState::Paid { attempt, .. } => {
+                self.state = OrderState::Completed { attempt: *attempt, at: now };
+                Ok(Change::Applied)
+            }
+            OrderState::Completed { .. } => Ok(Change::AlreadyApplied),
+            OrderState::AwaitingPayment { .. }
+            | OrderState::Cancelled { .. }
+            | OrderState::Refunded { .. } => Err(self.state.refuse()),
+        }
+    }
+}
+
+/// Where a seller's part is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PartState {
+    /// The order is not paid.
+    AwaitingPayment,
+    /// The seller is to ship.
+    AwaitingShipment,
+    /// The carrier has it.
+    InTransit {
+        /// Who carries it.
+        carrier: String,
+        /// The carrier's number.
+        tracking_number: String,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It arrived.
+    Delivered {
+        /// Who carried it.
+        carrier: String,
+        /// The carrier's number.
+        tracking_number: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// It will not be shipped.
+    Cancelled {
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+impl PartState {
+    /// The state's name in answers and refusals.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AwaitingPayment => "awaiting_payment",
+            Self::AwaitingShipment => "awaiting_shipment",
+            Self::InTransit { .. } => "in_transit",
+            Self::Delivered { .. } => "delivered",
+            Self::Cancelled { .. } => "cancelled",
+        }
+    }
+
+    fn refuse(&self) -> Problem {
+        Problem::OrderState { state: self.name() }
+    }
+}
+
+/// One seller's part of an order. Its id is the seller's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The order.
+    pub order: OrderId,
+    /// Whose.
+    pub seller: SellerId,
+    /// The shop's name.
+    pub seller_name: String,
+    /// What.
+    pub lines: Vec<OrderLine>,
+    /// The part's sums.
+    pub totals: Totals,
+    /// The platform's share of the goods, frozen when the order was placed.
+    pub commission: BasisPoints,
+    /// Where it is.
+    pub state: PartState,
+}
+
+impl Part {
+    /// The order was paid, in time or late.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] when it was already shipped or is to be.
+    pub fn release_to_seller(&mut self) -> Result<(), Problem> {
+        match &self.state {
+            PartState::AwaitingPayment | PartState::Cancelled { .. } => {
+                self.state = PartState::AwaitingShipment;
+                Ok(())
+            }
+            PartState::AwaitingShipment | PartState::InTransit { .. } | PartState::Delivered { .. } => {
+                Err(self.state.refuse())
+            }
+        }
+    }
+
+    /// The order ended before this part was shipped.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] once it is shipped.
+    pub fn cancel(&mut self, now: Timestamp) -> Result<(), Problem> {
+        match &self.state {
+            PartState::AwaitingPayment | PartState::AwaitingShipment | PartState::Cancelled { .. } => {
+                self.state = PartState::Cancelled { at: now };
+                Ok(())
+            }
+            PartState::InTransit { .. } | PartState::Delivered { .. } => Err(self.state.refuse()),
+        }
+    }
+
+    /// The seller hands it to a carrier.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] unless it is to be shipped, or when it was shipped under another number.
+    pub fn ship(&mut self, carrier: &str, tracking_number: &str, now: Timestamp) -> Result<Change, Problem> {
+        match &self.state {
+            PartState::AwaitingShipment => {
+                self.state = PartState::InTransit {
+                    carrier: carrier.to_owned(),
+                    tracking_number: tracking_number.to_owned(),
+                    at: now,
+                };
+                Ok(Change::Applied)
+            }
+            PartState::InTransit { carrier: by, tracking_number: under, .. }
+                if by == carrier && under == tracking_number =>
+            {
+                Ok(Change::AlreadyApplied)
+            }
+            PartState::AwaitingPayment
+            | PartState::InTransit { .. }
+            | PartState::Delivered { .. }
+            | PartState::Cancelled { .. } => Err(self.state.refuse()),
+        }
+    }
+
+    /// The buyer says it arrived.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] unless it is on its way.
+    pub fn deliver(&mut self, now: Timestamp) -> Result<Change, Problem> {
+        match &self.state {
+            PartState::InTransit { carrier, tracking_number, .. } => {
+                self.state = PartState::Delivered {
+                    carrier: carrier.clone(),
+                    tracking_number: tracking_number.clone(),
+                    at: now,
+                };
+                Ok(Change::Applied)
+            }
+            PartState::Delivered { .. } => Ok(Change::AlreadyApplied),
+            PartState::AwaitingPayment | PartState::AwaitingShipment | PartState::Cancelled { .. } => {
+                Err(self.state.refuse())
+            }
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Carts of users and guests, and what they cost.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sutler_domain::{
+    cart::{Cart, CartLine, Owner, Quantity},
+    idempotency::Answer,
+    idempotency::Once,
+    ids::{AddressId, CartId, SellerId, UserId, VariantId},
+    money::Money,
+    order::OrderLine,
+    problem::{Problem, Shortage},
+    product::Variant,
+    quote::{Quote, Rates, quote},
+};
+use sutler_store::{
+    Key, Transaction, Version, Versioned, carts,
+    catalog::variant_key,
+    codec::decode,
+    stock::{self, stock_key},
+};
+
+use crate::{App, Error, Settings};
+
+/// Who asks for a cart: a user, a guest with the cart's secret, or both while signing in.
+#[derive(Debug, Clone, Default)]
+pub struct CartAccess {
+    /// The signed-in user.
+    pub user: Option<UserId>,
+    /// Hex SHA-256 of the guest token that came with the request.
+    pub token_hash: Option<String>,
+}
+
+impl CartAccess {
+    fn owns(&self, owner: &Owner) -> bool {
+        match owner {
+            Owner::User { user } => self.user.as_ref() == Some(user),
+            Owner::Guest { token_hash } => self.token_hash.as_ref() == Some(token_hash),
+        }
+    }
+}
+
+/// A cart with what its lines are and cost now.
+#[derive(Debug, Clone)]
+pub struct CartPage {
+    /// The cart.
+    pub cart: Cart,
+    /// Each line with its variant (if it still exists) and how many are free.
+    pub lines: Vec<PricedLine>,
+}
+
+/// A line as it is now.
+#[derive(Debug, Clone)]
+pub struct PricedLine {
+    /// The line.
+    pub line: CartLine,
+    /// What it is; `None` when it is gone or not for sale any more.
+    pub variant: Option<Variant>,
+    /// How many are free.
+    pub available: u32,
+}
+
+/// A new guest cart with the secret that opens it.
+#[derive(Debug, Clone)]
+pub struct OpenedCart {
+    /// The cart.
+    pub cart: Cart,
+    /// The guest's secret; `None` for a user's cart.
+    pub token: Option<String>,
+}
+
+/// Hashes a guest token for comparison with the stored hash.
+#[must_use]
+pub fn token_hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token))
+}
+
+/// Opens a cart: the user's one cart, made if it is not there yet, or a new guest cart.
+///
+/// # Errors
+/// [`Error`] when the database does not answer.
+pub async fn open(app: &App, user: Option<&UserId>) -> Result<OpenedCart, Error> {
+    let now = app.now();
+    let Some(user) = user else {
+        let token = format!("{:032x}{:032x}", app.ids.random(), app.ids.random());
+        let owner = Owner::Guest { token_hash: token_hash(&token) };
+        let cart = Cart::new(CartId::generate(app.ids.as_ref(), now), owner, now);
+        let mut transaction = Transaction::new();
+        carts::create(&mut transaction, &cart)?;
+        app.store.transact(transaction).await?;
+        return Ok(OpenedCart { cart, token: Some(token) });
+    };
+    let access = CartAccess { user: Some(user.clone()), token_hash: None };
+    let cart = load(app, &CartId::of_user(user), &access).await?.value;
+    Ok(OpenedCart { cart, token: None })
+}
+
+/// Reads a cart of the caller's. A user's own cart is empty until something is put into it.
+async fn load(app: &App, id: &CartId, access: &CartAccess) -> Result<ReadCart, Error> {
+    let item = app.store.get(&carts::cart_key(id)).await?;
+    read(app, id, access, item.as_ref())
+}
+
+/// A cart as read; `version` is absent while a user's cart has never been written.
+#[derive(Debug, Clone)]
+pub struct ReadCart {
+    /// The cart.
+    pub value: Cart,
+    /// The version it was read at.
+    pub version: Option<Version>,
+}
+
+/// Makes sense of the item under a cart's key.
+///
+/// # Errors
+/// [`Problem::NotFound`] unless it is the caller's.
+pub fn read(
+    app: &App,
+    id: &CartId,
+    access: &CartAccess,
+    item: Option<&sutler_store::Item>,
+) -> Result<ReadCart, Error> {
+    match (item, &access.user) {
+        (Some(item), _) => {
+            let cart: Versioned<Cart> = decode(item)?;
+            let own = access.owns(&cart.value.owner);
+            if own {
+                Ok(ReadCart { value: cart.value, version: Some(cart.version) })
+            } else {
+                Err(Problem::NotFound.into())
+            }
+        }
+        (None, Some(user)) if *id == CartId::of_user(user) => {
+            let cart = Cart::new(id.clone(), Owner::User { user: user.clone() }, app.now());
+            Ok(ReadCart { value: cart, version: None })
+        }
+        (None, _) => Err(Problem::NotFound.into()),
+    }
+}
+
+/// A cart with what its lines are and cost now.
+///
+/// # Errors
+/// [`Problem::NotFound`] unless it is the caller's.
+pub async fn get(app: &App, id: &CartId, access: &CartAccess) -> Result<CartPage, Error> {
+    let cart = load(app, id, access).await?.value;
+    let lines = price(app, &cart.lines).await?;
+    Ok(CartPage { cart, lines })
+}
+
+/// Reads what the lines are and how many of each are free, in one round trip.
+async fn price(app: &App, lines: &[CartLine]) -> Result<Vec<PricedLine>, Error> {
+    let keys: Vec<Key> =
+        lines.iter().flat_map(|line| [variant_key(&line.variant), stock_key(&line.variant, 0)]).collect();
+    let mut items = app.store.get_many(&keys).await?.into_iter();
+    let mut priced = Vec::with_capacity(lines.len());
+    for line in lines {
+        let (variant, stock) = (items.next().flatten(), items.next().flatten());
+        let variant = variant.map(|item| decode::<Variant>(&item)).transpose()?;
+        let stock = stock::read(stock.as_ref())?;
+        priced.push(PricedLine {
+            line: line.clone(),
+            variant: variant.map(|read| read.value).filter(Variant::is_active),
+            available: stock.map_or(0, |read| read.value.available),
+        });
+    }
+    Ok(priced)
+}
+
+/// Sets how many of a variant are in the cart.
+///
+/// # Errors
+/// [`Problem`] when it is not for sale, the caller's own, or more than is free.
+pub async fn put_line(
+    app: &App,
+    id: &CartId,
+    access: &CartAccess,
+    variant: &VariantId,
+    quantity: Quantity,
+    once: &Once<CartPage>,
+) -> Result<Answer, Error> {
+    if let Some(answer) = app.store.replay(once).await? {
+        return Ok(answer);
+    }
+    let mut cart = load(app, id, access).await?;
+    cart.value.put(variant, quantity, app.now())?;
+    let lines = price(app, &cart.value.lines).await?;
+    let changed = lines.iter().find(|priced| priced.line.variant == *variant).ok_or(Problem::NotFound)?;
+    let found = changed.variant.as_ref().ok_or_else(|| Problem::NotForSale { variant: variant.clone() })?;
+    if access.user.as_ref().is_some_and(|user| SellerId::of_user(user) == found.seller) {
+        return Err(Problem::OwnGoods.into());
+    }
+    if quantity.get() > changed.available {
+        let shortage =
+            Shortage { variant: variant.clone(), requested: quantity.get(), available: changed.available };
+        return Err(Problem::InsufficientStock(vec![shortage]).into());
+    }
+    let mut transaction = Transaction::new();
+    carts::save(&mut transaction, &cart.value, cart.version)?;
+    Ok(app.store.commit(transaction, once, &CartPage { cart: cart.value, lines }).await?)
+}
+
+/// Takes a variant out of the cart; one that is not in it is no error.
+///
+/// # Errors
+/// [`Problem::NotFound`] unless the cart is the caller's.
+pub async fn remove_line(
+    app: &App,
+    id: &CartId,
+    access: &CartAccess,
+    variant: &VariantId,
+    once: &Once<CartPage>,
+) -> Result<Answer, Error> {
+    if let Some(answer) = app.store.replay(once).await? {
+        return Ok(answer);
+    }
+    let mut cart = load(app, id, access).await?;
+    let removed = cart.value.remove(variant, app.now());
+    let lines = price(app, &cart.value.lines).await?;
+    let mut transaction = Transaction::new();
+    let page = CartPage { cart: cart.value, lines };
+    if removed {
+        carts::save(&mut transaction, &page.cart, cart.version)?;
+    } else if once.key.is_none() {
+        return Ok((once.render)(&page));
+    }
+    Ok(app.store.commit(transaction, once, &page).await?)
+}
+
+/// Deletes a cart.
+///
+/// # Errors
+/// [`Problem::NotFound`] unless it is the caller's.
+pub async fn delete(app: &App, id: &CartId, access: &CartAccess) -> Result<(), Error> {
+    let cart = load(app, id, access).await?;
+    let Some(version) = cart.version else { return Ok(()) };
+    let mut transaction = Transaction::new();
+    carts::delete(&mut transaction, &Versioned { value: cart.value, version });
+    Ok(app.store.transact(transaction).await?)
+}
+
+/// Moves a guest's cart into the user's at sign-in; the guest's cart ends in the same step.
+///
+/// # Errors
+/// [`Problem::NotFound`] unless the guest's token came with the request.
+pub async fn merge(
+    app: &App,
+    guest: &CartId,
+    user: &UserId,
+    access: &CartAccess,
+    once: &Once<CartPage>,
+) -> Result<Answer, Error> {
+    if let Some(answer) = app.store.replay(once).await? {
+        return Ok(answer);
+    }
+    let own_id = CartId::of_user(user);
+    let items = app.store.get_many(&[carts::cart_key(guest), carts::cart_key(&own_id)]).await?;
+    let (guest_item, own_item) =
+        (items.first().and_then(Option::as_ref), items.get(1).and_then(Option::as_ref));
+    let guest = read(app, guest, access, guest_item)?;
+    let mut own = read(app, &own_id, access, own_item)?;
+    let Owner::Guest { .. } = guest.value.owner else { return Err(Problem::NotFound.into()) };
+    own.value.merge(&guest.value, app.now());
+    let lines = price(app, &own.value.lines).await?;
+    let mut transaction = Transaction::new();
+    carts::save(&mut transaction, &own.value, own.version)?;
+    if let Some(version) = guest.version {
+        carts::delete(&mut transaction, &Versioned { value: guest.value, version });
+    }
+    Ok(app.store.commit(transaction, once, &CartPage { cart: own.value, lines }).await?)
+}
+
+/// What a cart costs when it is sent to an address. The hash covers everything the buyer agrees to.
+#[derive(Debug, Clone)]
+pub struct CartQuote {
+    /// The cart.
+    pub cart: CartId,
+    /// Where to.
+    pub address: Option<AddressId>,
+    /// The costs.
+    pub quote: Quote,
+    /// What the order has to repeat.
+    pub hash: String,
+}
+
+/// Computes the costs of a cart.
+///
+/// # Errors
+/// [`Problem::CartEmpty`], [`Problem::NotForSale`] or [`Problem::NotFound`].
+pub async fn quote_cart(
+    app: &App,
+    id: &CartId,
+    access: &CartAccess,
+    address: Option<AddressId>,
+) -> Result<CartQuote, Error> {
+    let cart = load(app, id, access).await?.value;
+    if let (Some(address), Some(user)) = (&address, &access.user) {
+        let place = sutler_store::users::address_key(user, address);
+        app.store.get(&place).await?.ok_or_else(|| Problem::field("/address", "unknown"))?;
+    }
+    let lines = price(app, &cart.lines).await?;
+    let mut wanted = Vec::with_capacity(lines.len());
+    for priced in lines {
+        let variant =
+            priced.variant.ok_or_else(|| Problem::NotForSale { variant: priced.line.variant.clone() })?;
+        wanted.push((priced.line, variant));
+    }
+    cost(&app.settings, &cart.id, address, wanted)
+}
+
+/// Adds up variants and quantities into a quote with its hash.
+///
+/// # Errors
+/// [`Problem::CartEmpty`] without lines, [`Problem::Invalid`] with too many sellers.
+pub fn cost(
+    settings: &Settings,
+    cart: &CartId,
+    address: Option<AddressId>,
+    wanted: Vec<(CartLine, Variant)>,
+) -> Result<CartQuote, Error> {
+    if wanted.is_empty() {
+        return Err(Problem::CartEmpty.into());
+    }
+    let mut lines = Vec::with_capacity(wanted.len());
+    for (line, variant) in wanted {
+        let seller_name = variant.seller_name.clone();
+        lines.push((order_line(&line, variant)?, seller_name));
+    }
+    let shipping = Money::try_new(settings.shipping_flat_minor, settings.currency)?;
+    let quote = quote(lines, Rates { shipping, tax: settings.tax })?;
+    if quote.parts.len() > sutler_domain::cart::SELLERS_MAX {
+        return Err(Problem::field("/lines", "too-many-sellers").into());
+    }
+    let hash = hash(settings, address.as_ref(), &quote)?;
+    Ok(CartQuote { cart: cart.clone(), address, quote, hash })
+}
+
+fn order_line(line: &CartLine, variant: Variant) -> Result<OrderLine, Error> {
+    Ok(OrderLine {
+        total: variant.price.try_mul(line.quantity.get())?,
+        variant: variant.id,
+        seller: variant.seller,
+        title: variant.title,
+        options: variant.options,
+        sku: variant.sku,
+        unit_price: variant.price,
+        quantity: line.quantity.get(),
+    })
+}
+
+fn hash(settings: &Settings, address: Option<&AddressId>, quote: &Quote) -> Result<String, Error> {
+    #[derive(Serialize)]
+    struct Agreed<'a> {
+        address: Option<&'a AddressId>,
+        commission: u16,
+        parts: Vec<(&'a SellerId, &'a [OrderLine], &'a sutler_domain::order::Totals)>,
+        totals: &'a sutler_domain::order::Totals,
+    }
+    let agreed = Agreed {
+        address,
+        commission: settings.commission.into(),
+        parts: quote.parts.iter().map(|part| (&part.seller, part.lines.as_slice(), &part.totals)).collect(),
+        totals: &quote.totals,
+    };
+    let text = serde_json::to_vec(&agreed).map_err(|e| Error::Internal(e.into()))?;
+    Ok(hex::encode(Sha256::digest(text)))
+}
