@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod money;
 pub mod movement;
 pub mod order;
+pub mod password;
 pub mod patch;
 pub mod payment;
 pub mod problem;

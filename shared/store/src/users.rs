@@ -11,10 +11,11 @@ use sutler_domain::{
 };
 
 use crate::{
-    codec::{Versioned, decode},
+    codec::{Version, Versioned, decode, encode, number, text, value},
     db::{Query, Range, Store},
-    error::StoreError,
+    error::{Guard, StoreError},
     keys::{Key, Table},
+    write::{Expression, Transaction},
 };
 
 /// The most addresses a user keeps.
@@ -73,6 +74,34 @@ pub struct Seller {
     pub state: ShopState,
     /// Since when.
     pub created_at: Timestamp,
+}
+
+/// A password, hashed with a salt of its own.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordHash {
+    /// How it was hashed.
+    pub algorithm: String,
+    /// 16 bytes, hex.
+    pub salt: String,
+    /// 32 bytes, hex.
+    pub hash: String,
+}
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// A verification mail that has not been answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Hash of the token in the mail.
+    pub token_hash: String,
+    /// Until when it can be used.
+    pub expires_at: Timestamp,
+    /// When the item may be cleaned up.
+    pub ttl: i64,
 }
 
 /// Reserves a unique name for a user or a shop.
@@ -135,7 +164,165 @@ pub fn shop_key(slug: &ShopSlug) -> Key {
     Key::new(Table::Identity, format!("SHOP#{}", slug.as_str()), "SHOP")
 }
 
+/// The writes of a registration whose conditions a caller is told about.
+#[derive(Debug, Clone, Copy)]
+pub struct RegistrationGuards {
+    /// Fails when the e-mail address has an account.
+    pub email: Guard,
+    /// Fails when the name is taken.
+    pub username: Guard,
+}
+
+/// Creates an account under its two unique names.
+///
+/// # Errors
+/// [`StoreError::Rejected`] when it cannot be represented, which is a bug.
+pub fn register(
+    transaction: &mut Transaction,
+    user: &User,
+    password: &PasswordHash,
+) -> Result<RegistrationGuards, StoreError> {
+    let owner = NameOwner { user: user.id.clone() };
+    create(transaction, user_key(&user.id), "user", user)?;
+    create(transaction, password_key(&user.id), "password", password)?;
+    Ok(RegistrationGuards {
+        email: create(transaction, email_key(&user.email), "email", &owner)?,
+        username: create(transaction, username_key(&user.username), "username", &owner)?,
+    })
+}
+
+/// Notes that a verification mail is asked for, unless one was asked for after `not_since`, or none is needed.
+///
+/// # Errors
+/// [`StoreError::Rejected`] when it cannot be represented, which is a bug.
+pub fn request_verification(
+    transaction: &mut Transaction,
+    user: &UserId,
+    now: Timestamp,
+    not_since: Timestamp,
+) -> Result<Guard, StoreError> {
+    let due = Expression::when("#verified = :no AND #verification_requested_at <= :not_since")
+        .then("SET #verification_requested_at = :now, #version = #version + :one")
+        .with(":no", value(&false)?)
+        .with(":not_since", value(&not_since)?)
+        .with(":now", value(&now)?)
+        .with(":one", number(1));
+    Ok(transaction.update(user_key(user), due))
+}
+
+/// Proves the e-mail address of `user` by a token that is used up.
+///
+/// # Errors
+/// [`StoreError::Rejected`] when it cannot be represented, which is a bug.
+pub fn verify(
+    transaction: &mut Transaction,
+    user: &UserId,
+    token_hash: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let right = Expression::when("#token_hash = :hash AND #expires_at > :now")
+        .with(":hash", text(token_hash))
+        .with(":now", value(&now)?);
+    transaction.delete(verification_key(user), right);
+    let unverified = Expression::when("#verified = :no")
+        .then("SET #verified = :yes, #version = #version + :one")
+        .with(":no", value(&false)?)
+        .with(":yes", value(&true)?)
+        .with(":one", number(1));
+    transaction.update(user_key(user), unverified);
+    Ok(())
+}
+
+/// Adds an address to the book of `user`. The first one, or one that is `preferred`, becomes the default.
+/// The guard fails when the book is full.
+///
+/// # Errors
+/// [`StoreError::Rejected`] when it cannot be represented, which is a bug.
+pub fn add_address(
+    transaction: &mut Transaction,
+    user: &UserId,
+    entry: &AddressEntry,
+    preferred: bool,
+) -> Result<Guard, StoreError> {
+    create(transaction, address_key(user, &entry.id), "address", entry)?;
+    let default = if preferred { ":id" } else { "if_not_exists(#default_address, :id)" };
+    let room = Expression::when("#verified = :yes AND #addresses < :max")
+        .then(format!(
+            "SET #addresses = #addresses + :one, #default_address = {default}, #version = #version + :one"
+        ))
+        .with(":yes", value(&true)?)
+        .with(":max", number(ADDRESSES_MAX))
+        .with(":id", text(entry.id.as_str()))
+        .with(":one", number(1));
+    Ok(transaction.update(user_key(user), room))
+}
+
+/// The writes of a new shop whose conditions a caller is told about.
+#[derive(Debug, Clone, Copy)]
+pub struct ShopGuards {
+    /// Fails when the owner has a shop.
+    pub seller: Guard,
+    /// Fails when the slug is taken.
+    pub slug: Guard,
+    /// Fails when the owner's e-mail address is not verified.
+    pub owner: Guard,
+}
+
+/// Opens a shop.
+///
+/// # Errors
+/// [`StoreError::Rejected`] when it cannot be represented, which is a bug.
+pub fn open_shop(transaction: &mut Transaction, seller: &Seller) -> Result<ShopGuards, StoreError> {
+    let owner = NameOwner { user: seller.user.clone() };
+    let verified = Expression::when("#verified = :yes").with(":yes", value(&true)?);
+    Ok(ShopGuards {
+        seller: create(transaction, seller_key(&seller.id), "seller", seller)?,
+        slug: create(transaction, shop_key(&seller.slug), "shop", &owner)?,
+        owner: transaction.check(user_key(&seller.user), verified),
+    })
+}
+
+fn create<T: Serialize>(
+    transaction: &mut Transaction,
+    key: Key,
+    kind: &'static str,
+    record: &T,
+) -> Result<Guard, StoreError> {
+    let item = encode(&key, kind, Version::FIRST, record)?;
+    Ok(transaction.create(key, item))
+}
+
 impl Store {
+    /// Gives `user` a role as well, if the account is as it was read.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the account changed meanwhile.
+    pub async fn set_roles(&self, read: &Versioned<User>, roles: &[Role]) -> Result<(), StoreError> {
+        let change = Expression::at_version(read.version)
+            .then("SET #roles = :roles, #version = #version + :one")
+            .with(":roles", value(&roles)?)
+            .with(":one", number(1));
+        self.update(&user_key(&read.value.id), &change).await.map(drop)
+    }
+
+    /// Puts a new verification in the place of the pending one.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when another call was first.
+    pub async fn put_verification(&self, user: &UserId, new: &Verification) -> Result<(), StoreError> {
+        let key = verification_key(user);
+        let read = self.get(&key).await?.as_ref().map(decode::<Verification>).transpose()?;
+        let mut transaction = Transaction::new();
+        match read.map(|pending| pending.version) {
+            None => create(&mut transaction, key, "verification", new)?,
+            Some(version) => {
+                let item = encode(&key, "verification", version.next(), new)?;
+                transaction.replace(key, item, version)
+            }
+        };
+        self.transact(transaction).await
+    }
+
     /// A user.
     ///
     /// # Errors
