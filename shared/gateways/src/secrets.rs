@@ -5,20 +5,15 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use aws_sdk_secretsmanager::Client;
+use async_trait::async_trait;
+use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
 
-use crate::{BoxError, aws, secret::Secret};
+use crate::{
+    aws,
+    secret::{Secret, SecretSlot},
+};
 
-/// What a caller may do about a secret it did not get or keep.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretsError {
-    /// Try again later. A new version may have been kept all the same; repeat with the same token.
-    #[error("the secret store is unavailable")]
-    Unavailable(#[source] BoxError),
-    /// A bug, a misconfiguration, or a secret that is not there.
-    #[error("the secret store refused the call")]
-    Rejected(#[source] BoxError),
-}
+pub use crate::secret::SecretsError;
 
 /// Reads and renews secrets.
 #[derive(Debug)]
@@ -33,10 +28,6 @@ struct Cached {
     secret: Secret,
     read_at_epoch_s: i64,
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the secret {0} holds no text")]
-struct NoText(String);
 
 impl Secrets {
     /// Keeps what it reads for `age_s_max` seconds.
@@ -57,10 +48,11 @@ impl Secrets {
         let answer = match self.client.get_secret_value().secret_id(id).send().await {
             Ok(answer) => answer,
             Err(error) if aws::is_passing(&error) => return Err(SecretsError::Unavailable(error.into())),
+            // So AWS answers for a secret that was created without a value.
+            Err(error) if error.code() == Some("ResourceNotFoundException") => return Err(SecretsError::Missing),
             Err(error) => return Err(SecretsError::Rejected(error.into())),
         };
-        let text =
-            answer.secret_string().ok_or_else(|| SecretsError::Rejected(NoText(id.to_owned()).into()))?;
+        let text = answer.secret_string().ok_or(SecretsError::Missing)?;
         Ok(self.keep(id, Secret::new(text), now_epoch_s))
     }
 
@@ -104,5 +96,35 @@ impl Secrets {
 
     fn cache(&self) -> MutexGuard<'_, HashMap<String, Cached>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One secret of the store.
+#[derive(Debug)]
+pub struct Slot {
+    secrets: Secrets,
+    id: String,
+}
+
+impl Slot {
+    /// The secret called `id`.
+    #[must_use]
+    pub fn new(secrets: Secrets, id: impl Into<String>) -> Self {
+        Self { secrets, id: id.into() }
+    }
+}
+
+#[async_trait]
+impl SecretSlot for Slot {
+    async fn read(&self, now_epoch_s: i64) -> Result<Option<Secret>, SecretsError> {
+        match self.secrets.get(&self.id, now_epoch_s).await {
+            Ok(secret) => Ok(Some(secret)),
+            Err(SecretsError::Missing) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn write(&self, secret: &Secret, token: &str, now_epoch_s: i64) -> Result<(), SecretsError> {
+        self.secrets.put(&self.id, secret, token, now_epoch_s).await
     }
 }

@@ -39,7 +39,7 @@ impl ApiError {
     fn public(&self) -> Public {
         match &self.0 {
             Error::Problem(problem) => of_problem(problem),
-            Error::Store(StoreError::Unavailable(_)) => Public {
+            Error::Store(StoreError::Unavailable(_)) | Error::Unavailable(_) => Public {
                 retry_after_s: Some(1),
                 ..public(StatusCode::SERVICE_UNAVAILABLE, "try-again", "Temporarily unavailable")
             },

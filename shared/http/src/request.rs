@@ -1,6 +1,6 @@
 //! Reading requests: every value is parsed into its type here or refused.
 
-use lambda_http::{Body, Request, RequestExt, http::header};
+use lambda_http::{Body, Request, RequestExt, http::header, request::RequestContext};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use sutler_domain::{
@@ -56,6 +56,15 @@ pub async fn verified_user(app: &App, request: &Request) -> Result<Claims, ApiEr
 pub async fn staff(app: &App, request: &Request, role: Role) -> Result<Claims, ApiError> {
     let claims = user(app, request).await?;
     if claims.has(role) { Ok(claims) } else { Err(Problem::Forbidden.into()) }
+}
+
+/// The network address the call comes from, as the API saw it.
+#[must_use]
+pub fn source_ip(request: &Request) -> &str {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref().unwrap_or("unknown"),
+        _ => "unknown",
+    }
 }
 
 /// A path parameter. One that does not parse names nothing that exists.

@@ -12,6 +12,9 @@ pub enum Error {
     /// The database did not do its part.
     #[error(transparent)]
     Store(StoreError),
+    /// Something else this depends on does not answer; the same call can be repeated.
+    #[error("a dependency is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A bug or a misconfiguration.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
