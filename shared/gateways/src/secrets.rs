@@ -49,7 +49,9 @@ impl Secrets {
             Ok(answer) => answer,
             Err(error) if aws::is_passing(&error) => return Err(SecretsError::Unavailable(error.into())),
             // So AWS answers for a secret that was created without a value.
-            Err(error) if error.code() == Some("ResourceNotFoundException") => return Err(SecretsError::Missing),
+            Err(error) if error.code() == Some("ResourceNotFoundException") => {
+                return Err(SecretsError::Missing);
+            }
             Err(error) => return Err(SecretsError::Rejected(error.into())),
         };
         let text = answer.secret_string().ok_or(SecretsError::Missing)?;

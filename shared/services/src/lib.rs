@@ -6,6 +6,7 @@ pub mod carts;
 pub mod catalog;
 pub mod error;
 pub mod health;
+pub mod identity;
 pub mod invariants;
 pub mod inventory;
 pub mod orders;

@@ -1,7 +1,7 @@
 //! Signing up and proving an e-mail address.
 
 use sutler_domain::{
-    account::{Email, Role, Username},
+    account::{Email, Role},
     event::EventKind,
     ids::UserId,
     password::Registration,
@@ -79,14 +79,20 @@ fn ask_for_mail(app: &App, transaction: &mut Transaction, user: &UserId) -> Resu
 }
 
 /// What a verification mail says.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct VerificationMail {
     /// Where it goes.
-    pub email: Email,
+    pub email: String,
     /// Whom it greets.
-    pub username: Username,
+    pub username: String,
     /// What proves that it arrived. It is known nowhere else.
     pub token: String,
+}
+
+impl std::fmt::Debug for VerificationMail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VerificationMail(…)")
+    }
 }
 
 /// Makes the token of a verification mail that is about to be sent; an older one stops working. `None` when
@@ -104,7 +110,11 @@ pub async fn issue_verification(app: &App, user: &UserId) -> Result<Option<Verif
     let pending = Verification { token_hash: hash_of(&secret), expires_at, ttl: expires_at.seconds() };
     app.store.put_verification(user, &pending).await?;
     let token = format!("{}.{secret}", user.ulid());
-    Ok(Some(VerificationMail { email: found.email, username: found.username, token }))
+    Ok(Some(VerificationMail {
+        email: found.email.as_str().to_owned(),
+        username: found.username.as_str().to_owned(),
+        token,
+    }))
 }
 
 /// Proves an e-mail address by the token that was mailed to it.

@@ -78,10 +78,7 @@ pub async fn add_address(
 ///
 /// # Errors
 /// [`Problem::Unauthenticated`] when the account is gone.
-pub async fn addresses(
-    app: &App,
-    user: &UserId,
-) -> Result<(Vec<AddressEntry>, Option<AddressId>), Error> {
+pub async fn addresses(app: &App, user: &UserId) -> Result<(Vec<AddressEntry>, Option<AddressId>), Error> {
     let (account, entries) = tokio::try_join!(app.store.user(user), app.store.addresses(user))?;
     let account = account.ok_or(Problem::Unauthenticated)?.value;
     Ok((entries, account.default_address))

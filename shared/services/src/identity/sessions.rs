@@ -188,7 +188,9 @@ fn tokens(signer: &Signer, user: &User, session: &Session, secret: &str) -> Resu
 enum Standing {
     Current,
     /// The one before, presented again within [`REPEAT_S`]: its client lost the answer, or asked twice.
-    Repeated { successor: String },
+    Repeated {
+        successor: String,
+    },
     /// It was used long ago, or never issued: someone else has it.
     Reused,
 }

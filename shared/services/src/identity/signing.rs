@@ -14,15 +14,9 @@ use base64::{
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
-use sutler_domain::{
-    ids::ulid_text,
-    time::Timestamp,
-};
+use sutler_domain::{ids::ulid_text, time::Timestamp};
 use sutler_gateways::secret::{Secret, SecretSlot, SecretsError};
-use sutler_store::{
-    signing_keys::PublicKey,
-    users::User,
-};
+use sutler_store::{signing_keys::PublicKey, users::User};
 
 use super::fresh_secret;
 use crate::{
@@ -123,7 +117,9 @@ impl Signer {
             iss: ISSUER.to_owned(),
         };
         let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
-        let der = STANDARD.decode(&key.pkcs8).map_err(|_| Error::Internal("the signing key is not base64".into()))?;
+        let der = STANDARD
+            .decode(&key.pkcs8)
+            .map_err(|_| Error::Internal("the signing key is not base64".into()))?;
         let signed = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&der));
         signed.map_err(|e| Error::Internal(e.into()))
     }
@@ -194,7 +190,8 @@ async fn make_key(app: &App, slot: &dyn SecretSlot, before: Option<Keys>) -> Res
 async fn withdraw_old_keys(app: &App, keys: &Keys) -> Result<usize, Error> {
     let mut published = app.store.public_keys().await?;
     published.sort_by_key(|key| key.value.created_at);
-    let replaced_at = |at: Timestamp| published.iter().map(|key| key.value.created_at).find(|later| *later > at);
+    let replaced_at =
+        |at: Timestamp| published.iter().map(|key| key.value.created_at).find(|later| *later > at);
     let mut withdrawn = 0_usize;
     for key in &published {
         let replaced = replaced_at(key.value.created_at);
