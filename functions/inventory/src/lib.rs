@@ -1,1 +1,15 @@
-//! The inventory endpoints.
+//! Stock, as sellers see and correct it.
+
+pub mod adjust_stock;
+pub mod get_stock;
+pub mod list_inventory;
+pub mod list_movements;
+pub mod views;
+
+/// The part of the API description that these endpoints make up.
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(paths(list_inventory::handle, get_stock::handle, adjust_stock::handle, list_movements::handle))]
+pub struct ApiDoc;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! `PATCH /v1/products/{product}/variants/{variant}`
+
+use catalog::update_variant;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let (_, app) = sutler_runtime::start()?;
+    sutler_runtime::serve(&app, update_variant::handle).await
+}

@@ -1,0 +1,254 @@
+//! Stock as its seller sees it.
+
+use serde_json::{Value, json};
+use sutler_domain::{
+    ids::{CategoryId, OrderId, VariantId},
+    money::{Currency, Money},
+    product::{OptionValue, ProductOption},
+};
+use sutler_http::response;
+use sutler_services::catalog::{
+    Offer,
+    categories::{self, CategoryDraft},
+    products::{self, ProductDraft},
+    variants::VariantDraft,
+};
+use sutler_store::{StoreError, Transaction, stock};
+use sutler_testkit::{TestAnswer, TestApp, TestCall, TestUser};
+
+use crate::{adjust_stock, get_stock, list_inventory, list_movements};
+
+struct Shop {
+    test: TestApp,
+    owner: TestUser,
+    variant: VariantId,
+}
+
+fn once<T>(
+    test: &TestApp,
+    render: fn(&T) -> sutler_domain::idempotency::Answer,
+) -> sutler_domain::idempotency::Once<T> {
+    sutler_domain::idempotency::Once { key: None, render, at: test.app.now() }
+}
+
+impl Shop {
+    /// A shop with one product of two sizes, of which there are `units` and none.
+    async fn with(units: u32) -> Self {
+        let test = TestApp::new().await;
+        let owner = test.seller("ada").await;
+        let draft = CategoryDraft { name: "Clothes".to_owned(), slug: None, parent: None };
+        categories::create(&test.app, draft, &once(&test, response::no_content_answer)).await.unwrap();
+        let category: CategoryId =
+            test.app.store.category_tree().await.unwrap().categories[0].value.id.clone();
+        let sized = |size: &str, quantity| VariantDraft {
+            options: vec![OptionValue { name: "size".to_owned(), value: size.to_owned() }],
+            sku: Some(format!("SHIRT-{size}")),
+            quantity,
+            ..VariantDraft::default()
+        };
+        let draft = ProductDraft {
+            title: "Shirt".to_owned(),
+            description: String::new(),
+            brand: None,
+            category,
+            price: Money::try_new(4_900, Currency::Usd).unwrap(),
+            image: None,
+            options: vec![ProductOption {
+                name: "size".to_owned(),
+                values: vec!["S".to_owned(), "M".to_owned()],
+            }],
+            variants: vec![sized("S", units), sized("M", 0)],
+        };
+        let id = |offer: &Offer| response::ok_answer(&offer.variants[0].variant.value.id);
+        let answer = products::create(&test.app, owner.id(), draft, &once(&test, id)).await.unwrap();
+        let variant = serde_json::from_str(&answer.body).unwrap();
+        Self { test, owner, variant }
+    }
+
+    fn call(&self, method: &'static str, who: &TestUser) -> TestCall {
+        TestCall::new(method, "/v1/inventory/x").parameter("variant", self.variant.as_str()).by(who)
+    }
+
+    async fn adjust(&self, body: &Value) -> TestAnswer {
+        let call = self.call("POST", &self.owner).json(body);
+        self.test.call(adjust_stock::handle, call).await
+    }
+
+    async fn stock(&self) -> Value {
+        self.test.call(get_stock::handle, self.call("GET", &self.owner)).await.body
+    }
+
+    fn order(&self) -> OrderId {
+        OrderId::generate(&*self.test.app.ids, self.test.app.now())
+    }
+
+    async fn reserve(&self, quantity: u32) -> Result<(), StoreError> {
+        let (key, change) = stock::reserve(&self.variant, quantity, self.order().as_str());
+        let mut transaction = Transaction::new();
+        transaction.update(key, change);
+        self.test.app.store.transact(transaction).await
+    }
+}
+
+#[tokio::test]
+async fn a_seller_sees_what_is_on_hand_and_where() {
+    let shop = Shop::with(5).await;
+    shop.reserve(2).await.unwrap();
+    insta::assert_json_snapshot!("get_stock", shop.stock().await);
+    let call = TestCall::get("/v1/inventory").by(&shop.owner);
+    let answer = shop.test.call(list_inventory::handle, call).await;
+    insta::assert_json_snapshot!("list_inventory", answer.body);
+}
+
+#[tokio::test]
+async fn another_sellers_stock_does_not_exist() {
+    let shop = Shop::with(5).await;
+    let rival = shop.test.seller("eve").await;
+    let buyer = shop.test.user("bob").await;
+    for other in [&rival, &buyer] {
+        assert_eq!(shop.test.call(get_stock::handle, shop.call("GET", other)).await.problem(), "not-found");
+        assert_eq!(
+            shop.test.call(list_movements::handle, shop.call("GET", other)).await.problem(),
+            "not-found"
+        );
+        for body in [
+            json!({"delta": -1, "reason": "theft"}),
+            json!({"delta": 1, "reason": "gift"}),
+            json!({"on_hand": 0, "reason": "theft"}),
+        ] {
+            let call = shop.call("POST", other).json(&body);
+            assert_eq!(shop.test.call(adjust_stock::handle, call).await.problem(), "not-found");
+        }
+    }
+    let list =
+        |who: &TestUser| shop.test.call(list_inventory::handle, TestCall::get("/v1/inventory").by(who));
+    assert_eq!(list(&rival).await.body["items"], json!([]));
+    assert_eq!(list(&buyer).await.problem(), "seller-required");
+    let unverified = shop.test.unverified("tim").await;
+    assert_eq!(list(&unverified).await.problem(), "email-not-verified");
+    let anonymous = TestCall::get("/v1/inventory");
+    assert_eq!(shop.test.call(list_inventory::handle, anonymous).await.problem(), "unauthenticated");
+    assert_eq!(shop.stock().await["available"], 5);
+}
+
+#[tokio::test]
+async fn a_seller_cannot_lower_stock_below_what_is_reserved() {
+    let shop = Shop::with(5).await;
+    shop.reserve(3).await.unwrap();
+    for body in [json!({"delta": -3, "reason": "lost"}), json!({"on_hand": 2, "reason": "counted"})] {
+        let answer = shop.adjust(&body).await;
+        assert_eq!((answer.status, answer.problem()), (409, "insufficient-stock"), "{body}");
+        assert_eq!(answer.body["shortages"][0]["available"], 2);
+    }
+    assert_eq!(shop.adjust(&json!({"on_hand": 3, "reason": "counted"})).await.body["delta"], -2);
+    let stock = shop.stock().await;
+    assert_eq!((&stock["available"], &stock["reserved"]), (&json!(0), &json!(3)));
+}
+
+#[tokio::test]
+async fn bad_corrections_are_refused() {
+    let shop = Shop::with(5).await;
+    for (body, expected) in [
+        (json!({"delta": 0, "reason": "x"}), "/delta: out-of-range"),
+        (json!({"delta": 1_000_000_001, "reason": "x"}), "/delta: out-of-range"),
+        (json!({"delta": 999_999_999, "reason": "x"}), "/delta: out-of-range"),
+        (json!({"delta": i64::MIN, "reason": "x"}), "/delta: out-of-range"),
+        (json!({"delta": 1.5, "reason": "x"}), "/delta: wrong-type"),
+        (json!({"on_hand": -1, "reason": "x"}), "/on_hand: invalid"),
+        (json!({"on_hand": 1_000_000_001, "reason": "x"}), "/on_hand: out-of-range"),
+        (json!({"reason": "x"}), "/delta: missing"),
+        (json!({"delta": 1, "on_hand": 1, "reason": "x"}), "/on_hand: ambiguous"),
+        (json!({"delta": 1, "reason": ""}), "/reason: invalid"),
+        (json!({"delta": 1, "reason": "x".repeat(201)}), "/reason: too-long"),
+        (json!({"delta": 1}), "/reason: missing"),
+        (json!({"delta": 1, "reason": "x", "seller": "y"}), "/seller: unknown-field"),
+    ] {
+        let answer = shop.adjust(&body).await;
+        assert_eq!((answer.status, answer.invalid_fields()), (422, vec![expected.to_owned()]), "{body}");
+    }
+    assert_eq!(shop.stock().await["version"], 1);
+}
+
+#[tokio::test]
+async fn a_repeated_correction_counts_once() {
+    let shop = Shop::with(5).await;
+    for body in [json!({"delta": 2, "reason": "found"}), json!({"on_hand": 10, "reason": "counted"})] {
+        let call =
+            || shop.call("POST", &shop.owner).json(&body).key(&format!("k-{}", body.to_string().len()));
+        let first = shop.test.call(adjust_stock::handle, call()).await;
+        let second = shop.test.call(adjust_stock::handle, call()).await;
+        assert_eq!((first.status, &first.body), (200, &second.body), "{}", first.text);
+    }
+    let stock = shop.stock().await;
+    assert_eq!((&stock["available"], &stock["version"]), (&json!(10), &json!(3)));
+}
+
+#[tokio::test]
+async fn an_absolute_count_that_is_right_already_changes_nothing() {
+    let shop = Shop::with(5).await;
+    assert_eq!(shop.adjust(&json!({"on_hand": 5, "reason": "counted"})).await.body["delta"], 0);
+    assert_eq!(shop.stock().await["version"], 1);
+}
+
+#[tokio::test]
+async fn stock_never_goes_below_zero_whatever_the_concurrency() {
+    let shop = std::sync::Arc::new(Shop::with(20).await);
+    let mut buyers = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let shop = shop.clone();
+        buyers.spawn(async move { shop.reserve(1).await });
+    }
+    let (mut won, mut short) = (0, 0);
+    while let Some(outcome) = buyers.join_next().await {
+        match outcome.unwrap() {
+            Ok(()) => won += 1,
+            Err(StoreError::Refused(_)) => short += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!((won, short), (20, 30));
+    let stock = shop.stock().await;
+    assert_eq!((&stock["available"], &stock["reserved"]), (&json!(0), &json!(20)));
+}
+
+#[tokio::test]
+async fn zero_quantities_are_never_accepted() {
+    let shop = Shop::with(5).await;
+    assert!(matches!(shop.reserve(0).await, Err(StoreError::Refused(_))));
+    assert_eq!(shop.stock().await["version"], 1);
+}
+
+#[tokio::test]
+async fn every_operation_moves_units_as_the_rules_say() {
+    use sutler_domain::stock::StockOp;
+    let shop = Shop::with(9).await;
+    let steps = [
+        (stock::reserve as fn(&VariantId, u32, &str) -> _, StockOp::Reserve, 6),
+        (stock::release, StockOp::Release, 2),
+        (stock::release, StockOp::Release, 5),
+        (stock::commit, StockOp::Commit, 3),
+        (stock::commit, StockOp::Commit, 2),
+        (stock::take, StockOp::Take, 4),
+        (stock::take, StockOp::Take, 2),
+        (stock::ship, StockOp::Ship, 5),
+        (stock::restock_committed, StockOp::Restock, 3),
+        (stock::restock_committed, StockOp::Restock, 2),
+    ];
+    let mut expected = shop.test.app.store.stock(&shop.variant).await.unwrap().unwrap().value.quantities();
+    for (step, op, quantity) in steps {
+        let (key, change) = step(&shop.variant, quantity, shop.order().as_str());
+        let outcome = shop.test.app.store.update(&key, &change).await;
+        let after = expected.after(op, quantity);
+        assert_eq!(outcome.is_ok(), after.is_some(), "{op:?} {quantity} of {expected:?}");
+        expected = after.unwrap_or(expected);
+        let stored = shop.test.app.store.stock(&shop.variant).await.unwrap().unwrap();
+        assert_eq!(stored.value.quantities(), expected);
+    }
+}
+
+#[tokio::test]
+async fn no_movements_is_an_empty_list() {
+    let shop = Shop::with(5).await;
+    let answer = shop.test.call(list_movements::handle, shop.call("GET", &shop.owner)).await;
+    assert_eq!((answer.status, answer.body), (200, json!({"items": [], "next_cursor": null})));
+}
