@@ -23,7 +23,8 @@ def _deny() -> None:
 
 
 def _machete() -> None:
-    must([cargo_tool("cargo-machete"), "functions", "shared", "infra"], environment())
+    # With metadata, because some crates are used under another name than their own.
+    must([cargo_tool("cargo-machete"), "--with-metadata", "functions", "shared", "infra"], environment())
 
 
 def _template() -> None:
