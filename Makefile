@@ -16,8 +16,8 @@ test: ## Run every check, from formatting to the deployed stack; STAGES="fmt cli
 watch: ## The same local AWS, with the functions under cargo lambda watch (hot reload)
 	@$(LOCAL) watch
 
-prove: ## Hundreds of concurrent buyers against the deployed stack, then the invariants
-	@$(LOCAL) prove
+prove: ## Hundreds of concurrent buyers against the deployed stack; ARGS="--buyers 100 --units 10"
+	@$(LOCAL) prove $(ARGS)
 
 bench: ## Measure size, start, latency, CPU, memory and DynamoDB use
 	@$(LOCAL) bench

@@ -22,6 +22,7 @@ MAIL_DOMAIN = "sutler.example"
 # The SAM CLI zips every function on every deploy. On the same machine, small archives are worth nothing: the lowest
 # compression makes a deployment several times faster.
 SAM_FAST = [venv("python"), "-c", "import zlib; zlib.Z_DEFAULT_COMPRESSION = 1; from samcli.cli.main import cli; cli()"]
+STRIPE_SECRET_KEY = "sk_test_local_stand_in"
 STRIPE_WEBHOOK_SECRET = "whsec_local_stand_in"
 
 
@@ -66,7 +67,7 @@ def deploy(aws: LocalAws, providers_url: str, **changed: str) -> Stack:
             "MailFrom": f"no-reply@{MAIL_DOMAIN}",
             "MailIdentity": MAIL_DOMAIN,
             "StripeApiBase": f"{providers_url}/stripe",
-            "StripeSecretKey": "sk_test_local_stand_in",
+            "StripeSecretKey": STRIPE_SECRET_KEY,
             "StripeWebhookSecret": STRIPE_WEBHOOK_SECRET,
         } | changed
         command = [

@@ -5,20 +5,23 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import build, checks, demo, deploy, generate, watch
+from . import build, checks, demo, deploy, generate, prove, purchase, watch
 from .aws import LocalAws
 from .console import Failure, say, step
 from .deploy import STRIPE_WEBHOOK_SECRET, Stack
 from .paths import STATE, TARGET
 from .processes import Children, free_port, must, stop_on_signals
-from .tools import environment, venv
+from .tools import environment
 
 AWS_PORT = 4510
 PROVIDERS_PORT = 4511
+# The crowd of `make test`; that of `make prove` is larger.
+CROWD_BUYERS = 30
+CROWD_UNITS = 5
 
 
 @contextmanager
@@ -49,12 +52,14 @@ def start_providers(children: Children, stack: Stack, port: int) -> None:
             time.sleep(0.05)
 
 
-def start_stack(children: Children, state: Path, aws_port: int | None, providers_port: int | None) -> Stack:
-    """A deployed stack with its providers and keys, ready for requests."""
+def start_stack(
+    children: Children, state: Path, aws_port: int | None, providers_port: int | None, **changed: str
+) -> Stack:
+    """A deployed stack with its providers and keys, ready for requests. `changed` overrides template parameters."""
     aws = LocalAws(free_port(aws_port, "local AWS"), state)
     providers_port = free_port(providers_port, "provider stand-ins")
     aws.start(children)
-    stack = deploy.deploy(aws, f"http://127.0.0.1:{providers_port}")
+    stack = deploy.deploy(aws, f"http://127.0.0.1:{providers_port}", **changed)
     start_providers(children, stack, providers_port)
     deploy.rotate_signing_keys(aws)
     return stack
@@ -88,11 +93,14 @@ def command_test(arguments: argparse.Namespace) -> None:
 
 
 def deployed_test(state: Path) -> None:
-    """Deploys, tests over HTTP, updates the changed stack, deletes it."""
+    """Deploys, buys over HTTP, alone and in a small crowd, updates the changed stack, deletes it."""
     with Children() as children:
-        stack = start_stack(children, state, None, None)
-        command = ["cargo", "nextest", "run", "--package", "xtask", "--run-ignored", "only", "--no-tests", "pass"]
-        must(command, stack.environment())
+        stack = start_stack(children, state, None, None, OrderExpirySeconds=str(purchase.EXPIRY_SECONDS))
+        purchase.run(stack)
+        prove.run(stack, CROWD_BUYERS, CROWD_UNITS)
+        say("==> loading demo data a second time, which must change nothing")
+        demo.load(stack)
+        demo.load(stack)
         say("==> updating the stack with a changed template parameter")
         deploy.deploy(stack.aws, stack.providers_url, LogLevel="warn")
         deploy.delete(stack.aws)
@@ -104,27 +112,21 @@ def command_watch(_: argparse.Namespace) -> None:
         watch.serve(children, state, start_providers)
 
 
-def against_stack(name: str, arguments: list[str], make: Callable[[], object]) -> None:
-    """Runs an xtask against a fresh stack."""
-    with state_of(name) as state, Children() as children:
-        make()
-        stack = start_stack(children, state, None, None)
-        must([str(TARGET / "debug" / "xtask"), name, *arguments], stack.environment())
-
-
 def command_prove(arguments: argparse.Namespace) -> None:
     """Fires hundreds of concurrent buyers at the deployed stack and checks the invariants."""
-    against_stack("prove", arguments.rest, build.functions_dev)
+    with state_of("prove") as state, Children() as children:
+        build.functions_dev()
+        stack = start_stack(children, state, None, None, OrderExpirySeconds=str(prove.EXPIRY_SECONDS))
+        prove.run(stack, arguments.buyers, arguments.units)
 
 
 def command_bench(arguments: argparse.Namespace) -> None:
     """Measures size, start, latency, CPU, memory and DynamoDB use of the release build."""
-
-    def make() -> None:
+    with state_of("bench") as state, Children() as children:
         build.functions_dev()
         build.functions_release()
-
-    against_stack("bench", arguments.rest, make)
+        stack = start_stack(children, state, None, None)
+        must([str(TARGET / "debug" / "xtask"), "bench", *arguments.rest], stack.environment())
 
 
 def command_fmt(_: argparse.Namespace) -> None:
@@ -159,7 +161,10 @@ def parse() -> argparse.Namespace:
             command.add_argument("stage", nargs="*", help=f"only these: {', '.join(checks.NAMES)}")
         if name == "deploy":
             command.add_argument("stage", choices=["dev", "staging", "prod"])
-        if name in ("prove", "bench"):
+        if name == "prove":
+            command.add_argument("--buyers", type=int, default=prove.BUYERS)
+            command.add_argument("--units", type=int, default=prove.UNITS)
+        if name == "bench":
             command.add_argument("rest", nargs=argparse.REMAINDER)
     return parser.parse_args()
 

@@ -1,0 +1,456 @@
+"""Hundreds of concurrent buyers for a few units, on the deployed stack, and what must hold afterwards."""
+
+import concurrent.futures
+import itertools
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from .client import Json, Person, Problem, World, wait_until
+from .console import Failure, say, step
+from .deploy import STRIPE_SECRET_KEY, Stack
+from .purchase import Checks, check_chain, movements, queued
+
+PASSWORD = "a-quiet-harbour-42"
+BUYERS = 300
+UNITS = 25
+# How long an order may stay unpaid. Short, so that some expire while the others still buy.
+EXPIRY_SECONDS = 90
+# Those who sign up at the same time. Hashing a password keeps a core busy, so more would only wait.
+SIGN_UPS = 12
+ROUNDS_MAX = 12
+SETTLE_SECONDS = 600
+# Each event is delivered so many times in parallel, each copy up to so much later.
+COPIES = 3
+SPREAD_MS = 400
+# The first cancellations take effect late at the provider, so that a buyer can be faster.
+CANCELS_DELAYED = 20
+CANCEL_DELAY_MS = 1_500
+OTHERS = (("Linen napkin", 900, 5_000), ("Wool blanket", 7_900, 5_000), ("Oak spoon", 1_450, 60), ("Copper pan", 11_900, 30))
+# What winners do, in turn. Most pay.
+BEHAVIOURS = (
+    "pays", "pays", "pays twice", "pays", "cancels, then pays", "pays", "is declined, then pays", "never pays",
+    "pays", "pays a second attempt", "pays", "expires, then pays", "pays", "pays, then cancels",
+)  # fmt: skip
+
+
+@dataclass
+class Tally:
+    """What happened, from many threads."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    behaviours: Iterable[str] = field(default_factory=lambda: itertools.cycle(BEHAVIOURS))
+
+    def count(self, what: str) -> None:
+        with self.lock:
+            self.counts[what] += 1
+
+    def next_behaviour(self) -> str:
+        with self.lock:
+            return next(iter(self.behaviours))
+
+    def timed(self, what: str, call: Callable[[], Any]) -> Any:
+        started = time.monotonic()
+        try:
+            return call()
+        finally:
+            with self.lock:
+                self.seconds.setdefault(what, []).append(time.monotonic() - started)
+
+
+@dataclass
+class Market:
+    """The people and the goods."""
+
+    world: World
+    staff: Person
+    seller: Person
+    hot: str
+    others: list[str]
+    stocked: dict[str, int]
+
+
+@dataclass
+class Buyer:
+    """One of the crowd."""
+
+    person: Person
+    address: str
+    number: int
+    orders: list[Json] = field(default_factory=list)
+    has_hot: bool = False
+
+
+def in_parallel(work: Callable[[Any], Any], items: list[Any], threads: int) -> list[Any]:
+    """The results, in no order. The first failure ends it, without waiting for those that are still at work."""
+    pool = concurrent.futures.ThreadPoolExecutor(min(threads, len(items)))
+    futures = [pool.submit(work, item) for item in items]
+    try:
+        return [future.result() for future in concurrent.futures.as_completed(futures)]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def prepare_market(world: World, units: int) -> Market:
+    """A seller's goods: the one that everybody wants, and others; some of those are scarce as well."""
+    run = uuid.uuid4().hex[:6]
+    staff, seller = (
+        Person(world, f"{name}-{run}@proof.example", f"{name}-{run}", PASSWORD) for name in ("clerk", "maker")
+    )
+    in_parallel(Person.sign_up, [staff, seller], 2)
+    staff.grant("admin")
+    seller.open_shop(f"The Maker {run}", f"maker-{run}")
+    category = staff.call("POST", "/v1/categories", {"name": f"Proof {run}"})["id"]
+    hot = seller.list_product(category, f"The last lamps {run}", 12_900, [units])[0]
+    stocked, others = {hot: units}, []
+    for title, price, quantity in OTHERS:
+        variant = seller.list_product(category, f"{title} {run}", price, [quantity])[0]
+        others.append(variant)
+        stocked[variant] = quantity
+    return Market(world, staff, seller, hot, others, stocked)
+
+
+def prepare_buyers(world: World, count: int) -> list[Buyer]:
+    """Accounts with verified addresses, signed in; says now and then how far it is."""
+    run, done, lock = uuid.uuid4().hex[:6], itertools.count(1), threading.Lock()
+
+    def prepare(number: int) -> Buyer:
+        person = Person(world, f"b{number}-{run}@crowd.example", f"b{number}-{run}", PASSWORD).sign_up(SETTLE_SECONDS)
+        buyer = Buyer(person, person.add_address(), number)
+        with lock:
+            ready = next(done)
+        if ready % 50 == 0 and ready < count:
+            say(f"    {ready} of {count} buyers have signed up")
+        return buyer
+
+    # Most of a sign-up is waiting for the mail, so there are more threads than sign-ups the cores can hash for.
+    return sorted(in_parallel(prepare, list(range(count)), SIGN_UPS), key=lambda buyer: buyer.number)
+
+
+class Crowd:
+    """Buyers that all act at once."""
+
+    def __init__(self, market: Market, buyers: list[Buyer], tally: Tally) -> None:
+        self.market, self.buyers, self.tally = market, buyers, tally
+        self.world = market.world
+
+    def basket(self, buyer: Buyer) -> dict[str, int]:
+        """The hot variant and up to three others, different for each buyer but the same in each run."""
+        others = self.market.others
+        chosen = {others[(buyer.number + step) % len(others)]: 1 + (buyer.number + step) % 2 for step in range(buyer.number % 4)}
+        return {self.market.hot: 1} | chosen
+
+    def rush(self) -> None:
+        """Everybody fills a cart, waits for the others, and orders at the same moment."""
+        gate = threading.Barrier(len(self.buyers))
+
+        def act(buyer: Buyer) -> None:
+            try:
+                wish = self.fill(buyer, self.basket(buyer))
+            except BaseException:
+                gate.abort()
+                raise
+            try:
+                gate.wait(SETTLE_SECONDS)
+            except threading.BrokenBarrierError:
+                return  # another one failed, and says why
+            self.order(buyer, wish)
+
+        in_parallel(act, self.buyers, len(self.buyers))
+
+    def again(self) -> None:
+        """Those who got none of the hot variant try once more."""
+        losers = [buyer for buyer in self.buyers if not buyer.has_hot]
+
+        def act(buyer: Buyer) -> None:
+            try:
+                wish = self.fill(buyer, {self.market.hot: 1})
+            except Problem as problem:
+                if problem.code != "insufficient-stock":
+                    raise
+                return
+            self.order(buyer, wish)
+
+        if losers:
+            in_parallel(act, losers, len(losers))
+
+    def fill(self, buyer: Buyer, basket: dict[str, int]) -> Json:
+        """A cart with a quote. Scarce goods may run out before they are in it."""
+        cart = buyer.person.call("POST", "/v1/carts")["id"]
+        for variant, quantity in basket.items():
+            try:
+                self.call(buyer, "cart line", "PUT", f"/v1/carts/{cart}/lines/{variant}", {"quantity": quantity})
+            except Problem as problem:
+                if problem.code != "insufficient-stock" or variant == self.market.hot:
+                    raise
+        return self.quoted(buyer, cart)
+
+    def quoted(self, buyer: Buyer, cart: str) -> Json:
+        quote = self.call(buyer, "quote", "POST", f"/v1/carts/{cart}/quote", {"address": buyer.address})
+        return {"cart": cart, "address": buyer.address, "quote": quote["hash"]}
+
+    def call(self, buyer: Buyer, what: str, method: str, path: str, body: Any = None) -> Any:
+        return self.tally.timed(what, lambda: buyer.person.call(method, path, body))
+
+    def order(self, buyer: Buyer, wish: Json) -> None:
+        """Orders, without what has run out, and pays."""
+        while True:
+            try:
+                order = self.call(buyer, "order", "POST", "/v1/orders", wish)
+                break
+            except Problem as problem:
+                self.tally.count(f"orders refused: {problem.code}")
+                if problem.code == "insufficient-stock":
+                    if not self.drop(buyer, wish["cart"], problem):
+                        return
+                    wish = self.quoted(buyer, wish["cart"])
+                elif problem.code == "quote-changed":
+                    wish = wish | {"quote": problem.document["quote"]["hash"]}
+                else:
+                    raise
+        self.tally.count("orders placed")
+        buyer.orders.append(order)
+        buyer.has_hot = buyer.has_hot or self.market.hot in quantities(order)
+        behaviour = self.tally.next_behaviour()
+        self.tally.count(f"buyer {behaviour}")
+        self.behave(buyer, order, behaviour)
+
+    def drop(self, buyer: Buyer, cart: str, problem: Problem) -> bool:
+        """Takes what is short out of the cart; whether anything is left."""
+        left: Json = {}
+        for shortage in problem.document["shortages"]:
+            left = self.call(buyer, "cart line", "DELETE", f"/v1/carts/{cart}/lines/{shortage['variant']}")
+        return bool(left["lines"])
+
+    def behave(self, buyer: Buyer, order: Json, behaviour: str) -> None:
+        """Each kind of buyer, down to those who try to pay what they have given up."""
+        path = f"/v1/orders/{order['id']}"
+        try:
+            payment = self.call(buyer, "payment", "POST", f"{path}/payments", {"gateway": "stripe"})
+        except Problem as problem:
+            if problem.code != "order-state":
+                raise
+            self.tally.count("payments too late to start")
+            return
+        if behaviour == "never pays":
+            return
+        if behaviour == "is declined, then pays":
+            self.confirm(payment, "pm_card_chargeDeclined")
+        if behaviour == "cancels, then pays":
+            self.cancel(buyer, path)
+        if behaviour == "expires, then pays":
+            wait_until(
+                lambda: buyer.person.call("GET", path)["state"] != "awaiting_payment", "an order to expire", SETTLE_SECONDS, 1
+            )
+        if behaviour == "pays twice":
+            in_parallel(lambda _: self.confirm(payment), [1, 2], 2)
+        else:
+            self.confirm(payment)
+        if behaviour == "pays a second attempt":
+            self.pay_again(order)
+        if behaviour == "pays, then cancels":
+            self.cancel(buyer, path)
+
+    def confirm(self, payment: Json, card: str = "pm_card_visa") -> None:
+        answer = self.tally.timed("confirmation", lambda: self.world.confirm(payment, card))
+        if answer.status not in (200, 400, 402):
+            raise Failure(f"the stand-in answered {answer.status}: {answer.body[:300]!r}")
+        self.tally.count({200: "cards charged", 400: "cards not charged: too late", 402: "cards declined"}[answer.status])
+
+    def cancel(self, buyer: Buyer, path: str) -> None:
+        """The webhook or the sweep may be faster."""
+        try:
+            self.call(buyer, "cancellation", "POST", f"{path}/cancel")
+        except Problem as problem:
+            if problem.code != "order-state":
+                raise
+
+    def pay_again(self, order: Json) -> None:
+        """A second payment that the marketplace made and forgot, for the same order."""
+        answer = self.world.stripe("/payment_intents", {
+            "amount": str(order["totals"]["total"]["amount"]), "currency": "usd", "confirm": "true",
+            "payment_method": "pm_card_visa", "metadata[order_id]": order["id"], "metadata[attempt]": "2",
+        }, STRIPE_SECRET_KEY)  # fmt: skip
+        if answer.status != 200:
+            raise Failure(f"the stand-in answered {answer.status}: {answer.body[:300]!r}")
+        self.tally.count("cards charged")
+
+    def sell_out(self) -> int:
+        """Round after round, until nothing of the hot variant is free or held; answers how many it took."""
+        self.rush()
+        for number in range(1, ROUNDS_MAX + 1):
+            settle(self.world)
+            wait_until(lambda: self.held() == 0, "unpaid orders to be released", SETTLE_SECONDS, 1)
+            settle(self.world)
+            if self.market.seller.stock(self.market.hot)["available"] == 0:
+                return number
+            # Enough odd buyers have been there; from here on everybody pays at once.
+            self.tally.behaviours = itertools.repeat("pays")
+            self.again()
+        raise Failure(f"the {self.market.stocked[self.market.hot]} units were not sold in {ROUNDS_MAX} rounds")
+
+    def held(self) -> int:
+        return int(self.market.seller.stock(self.market.hot)["reserved"])
+
+
+def settle(world: World) -> None:
+    """Waits until no webhook, message or refund is under way."""
+
+    def quiet() -> bool:
+        return bool(world.control("/stripe/settled", {"timeout_ms": 5_000})["settled"]) and not pending(world)
+
+    wait_until(quiet, "webhooks and queues to become quiet", SETTLE_SECONDS, 0.5)
+
+
+def pending(world: World) -> int:
+    """Messages in queues that are worked on; dead letters are a failure."""
+    counts = queued(world)
+    dead = {name: count for name, count in counts.items() if count and ("Dead" in name or "Failures" in name)}
+    if dead:
+        raise Failure(f"there are dead letters: {dead}")
+    return sum(counts.values())
+
+
+def quantities(order: Json) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for line in (line for part in order["parts"] for line in part["lines"]):
+        found[line["variant"]] += line["quantity"]
+    return dict(found)
+
+
+class Verdict:
+    """What must hold when everything is quiet."""
+
+    def __init__(self, market: Market, orders: list[Json], tally: Tally) -> None:
+        self.market, self.orders, self.tally = market, orders, tally
+        self.checks = Checks()
+
+    def reach(self) -> Checks:
+        for title, chapter in (
+            ("every unit was sold, and none twice", self.stock),
+            ("every charge belongs to a paid order or went back", self.money),
+            ("stock movements are unbroken", self.history),
+            ("the books agree", self.books),
+        ):
+            self.checks.chapter(title, chapter)
+        return self.checks
+
+    def stock(self) -> None:
+        sold: Counter[str] = Counter()
+        for order in self.orders:
+            if order["state"] == "paid":
+                sold.update(quantities(order))
+        for variant, stocked in self.market.stocked.items():
+            found = self.market.seller.stock(variant)
+            counts = {name: found[name] for name in ("available", "reserved", "committed")}
+            self.checks.equal(
+                f"stock of {variant}", counts,
+                {"available": stocked - sold[variant], "reserved": 0, "committed": sold[variant]},
+            )  # fmt: skip
+        self.checks.equal("hot units sold", sold[self.market.hot], self.market.stocked[self.market.hot])
+
+    def money(self) -> None:
+        state = self.market.world.control("/stripe/state")
+        refunded: Counter[str] = Counter()
+        for charge in state["charges"]:
+            refunded[charge["payment_intent"]] += charge["amount_refunded"]
+        kept: Counter[str] = Counter()
+        orders = {order["id"]: order for order in self.orders}
+        ours = [intent for intent in state["intents"] if intent["metadata"]["order_id"] in orders]
+        for intent in (intent for intent in ours if intent["amount_received"]):
+            order, back = orders[intent["metadata"]["order_id"]], refunded[intent["id"]]
+            states = {str(payment["attempt"]): payment["state"] for payment in order["payments"]}
+            if states.get(intent["metadata"]["attempt"]) == "succeeded":
+                kept[order["id"]] += 1
+                due = (order["totals"]["total"]["amount"], 0)
+            else:
+                due = (intent["amount_received"], intent["amount_received"])
+                self.tally.count("charges refunded in full")
+            self.checks.equal(f"charged and given back of {intent['id']}", (intent["amount_received"], back), due)
+        for order in self.orders:
+            wanted = 1 if order["state"] == "paid" else 0
+            self.checks.equal(f"payments kept for {order['id']}, {order['state']}", kept[order["id"]], wanted)
+
+    def history(self) -> None:
+        for variant, stocked in self.market.stocked.items():
+            version = self.market.seller.stock(variant)["version"]
+            chain = wait_until(partial(self.complete, variant, version), "the movements of all changes", SETTLE_SECONDS, 1)
+            check_chain(self.checks, chain)
+            totals = {sum(movement["after"].values()) for movement in chain}
+            self.checks.equal(f"units on hand of {variant}, ever", totals, {stocked})
+            self.tally.counts["stock movements"] += len(chain)
+
+    def complete(self, variant: str, version: int) -> list[Json]:
+        found = movements(self.market.seller, variant)
+        return found if found and found[-1]["number"] >= version else []
+
+    def books(self) -> None:
+        found = self.market.staff.call("GET", "/v1/admin/invariants")
+        self.checks.equal("findings", (found["problems"], found["clean"]), ([], True))
+        self.tally.counts["ledger transactions"] = found["ledger_transactions"]
+
+
+def table(rows: list[tuple[str, str]]) -> str:
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"    {name:<{width}}  {value:>12}" if name else "" for name, value in rows)
+
+
+def report(market: Market, buyers: list[Buyer], orders: list[Json], tally: Tally, rounds: int, seconds: float) -> str:
+    states = Counter(order["state"] for order in orders)
+    calls = market.world.api.calls
+    rows = [
+        ("buyers", str(len(buyers))), ("units everybody wanted", str(market.stocked[market.hot])),
+        ("rounds until sold out", str(rounds)), ("seconds", f"{seconds:.0f}"), ("", ""),
+        *((name, str(count)) for name, count in sorted(tally.counts.items())), ("", ""),
+        *((f"orders now {state}", str(count)) for state, count in sorted(states.items())), ("", ""),
+        *((f"API: {name}", str(count)) for name, count in sorted(calls.items())),
+    ]  # fmt: skip
+    text = table(rows) + "\n\n    " + f"{'call':<14}{'count':>8}{'median ms':>11}{'p99 ms':>9}{'worst ms':>10}"
+    for name, found in sorted(tally.seconds.items()):
+        found.sort()
+        at = [found[len(found) // 2], found[min(len(found) - 1, len(found) * 99 // 100)], found[-1]]
+        text += f"\n    {name:<14}{len(found):>8}{at[0] * 1000:>11.0f}{at[1] * 1000:>9.0f}{at[2] * 1000:>10.0f}"
+    return text
+
+
+def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
+    """The whole proof; fails when something does not hold."""
+    world, tally = World.of(stack), Tally()
+    world.control("/stripe/webhook", {"copies": COPIES, "spread_ms": SPREAD_MS})
+    with step(f"preparing a market and {buyers} buyers"):
+        market = prepare_market(world, units)
+        crowd = prepare_buyers(world, buyers)
+    world.control("/stripe/faults", {"operation": "cancel_intent", "delay_ms": CANCEL_DELAY_MS, "times": CANCELS_DELAYED})
+    started = time.monotonic()
+    with step(f"{buyers} buyers at once for {units} units; most pay, some twice, some late; webhooks {COPIES} times"):
+        rounds = Crowd(market, crowd, tally).sell_out()
+        wait_until(lambda: not unfinished(crowd), "every order and refund to be finished", SETTLE_SECONDS, 2)
+    seconds = time.monotonic() - started
+    orders = [order for buyer in crowd for order in refreshed(buyer)]
+    checks = Verdict(market, orders, tally).reach()
+    say(f"\n{report(market, crowd, orders, tally, rounds, seconds)}\n")
+    say(f"    {checks.passed} passed, {checks.failed} failed")
+    if checks.failed:
+        raise Failure("the proof failed")
+
+
+def refreshed(buyer: Buyer) -> list[Json]:
+    buyer.orders = [buyer.person.call("GET", f"/v1/orders/{order['id']}") for order in buyer.orders]
+    return buyer.orders
+
+
+def unfinished(crowd: list[Buyer]) -> int:
+    """Orders that wait for money, or for money to go back. Looks only at those that were not finished before."""
+
+    def open_still(order: Json) -> bool:
+        return order["state"] == "awaiting_payment" or any(p["state"] == "refund_pending" for p in order["payments"])
+
+    waiting = [buyer for buyer in crowd if any(open_still(order) for order in buyer.orders)]
+    return sum(open_still(order) for buyer in waiting for order in refreshed(buyer))
