@@ -53,7 +53,7 @@ CATEGORIES = (
 SHOPS = (
     Shop("mara", "Kiln & Table", "kiln-and-table", "Unused pieces come back within 30 days; we pay for the way."),
     Shop("otto", "Northlight Workshop", "northlight-workshop", "Returns within 14 days, in the original box."),
-    Shop("ines", "Paper Lantern Press", "paper-lantern-press", "Printed to order; damaged sheets are replaced at once."),
+    Shop("noor", "Paper Lantern Press", "paper-lantern-press", "Printed to order; damaged sheets are replaced at once."),
 )
 
 SIZES = (("S", 0, 8), ("M", 0, 14), ("L", 0, 12), ("XL", 200, 5))
