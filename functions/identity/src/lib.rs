@@ -1,1 +1,34 @@
-//! The identity endpoints.
+//! Signing up and in, address books, shops.
+
+pub mod add_address;
+pub mod create_seller;
+pub mod get_jwks;
+pub mod get_me;
+pub mod get_seller;
+pub mod list_addresses;
+pub mod login;
+pub mod logout;
+pub mod refresh;
+pub mod register;
+pub mod resend_verification;
+pub mod verify_email;
+pub mod views;
+
+/// The description of these endpoints.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    register::handle,
+    verify_email::handle,
+    resend_verification::handle,
+    login::handle,
+    refresh::handle,
+    logout::handle,
+    get_jwks::handle,
+    get_me::handle,
+    add_address::handle,
+    list_addresses::handle,
+    create_seller::handle,
+    get_seller::handle,
+))]
+#[derive(Debug)]
+pub struct ApiDoc;

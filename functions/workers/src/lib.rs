@@ -4,4 +4,5 @@ pub mod expire_orders;
 pub mod process_payment_events;
 pub mod publish_events;
 pub mod record_stock_movements;
+pub mod rotate_signing_keys;
 pub mod run_payment_commands;

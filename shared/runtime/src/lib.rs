@@ -41,6 +41,28 @@ pub async fn stripe(
     Ok(StripeGateway::try_new(&key, config.optional("STRIPE_API_BASE"), CallLimits::default())?)
 }
 
+/// The secret that holds the signing keys, read again when it is `age_s_max` old.
+///
+/// # Errors
+/// [`ConfigError`] when a setting is missing.
+#[cfg(feature = "secrets")]
+pub fn signing_keys(config: &Config, age_s_max: i64) -> Result<sutler_gateways::secrets::Slot, ConfigError> {
+    use sutler_gateways::secrets::{Secrets, Slot};
+    let secrets = Secrets::new(aws::secrets(config)?, age_s_max);
+    Ok(Slot::new(secrets, config.text("SECRET_SIGNING_KEYS")?))
+}
+
+/// An application that may issue tokens.
+///
+/// # Errors
+/// As [`start`].
+#[cfg(feature = "secrets")]
+pub fn start_issuer() -> Result<sutler_services::identity::Issuer, ConfigError> {
+    let (config, app) = start()?;
+    let keys = Arc::new(signing_keys(&config, 60)?);
+    Ok(sutler_services::identity::Issuer::new(app, keys))
+}
+
 /// Starts logging, reads the configuration and builds what every use case needs.
 ///
 /// # Errors

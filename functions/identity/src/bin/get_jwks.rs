@@ -1,0 +1,9 @@
+//! `GET /.well-known/jwks.json`
+
+use identity::get_jwks::handle;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let (_, app) = sutler_runtime::start()?;
+    sutler_runtime::serve(&app, handle).await
+}
