@@ -12,7 +12,7 @@ use sutler_services::{App, catalog::products};
     delete,
     path = "/v1/products/{product}",
     operation_id = "archive_product",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("product" = String, Path, description = "Product id"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call answer the same"),
@@ -24,7 +24,7 @@ use sutler_services::{App, catalog::products};
         (status = 404, description = "Missing or not yours", body = ProblemView, content_type = "application/problem+json"),
         (status = 409, description = "Changed meanwhile", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let user = request::verified_user(app, &request).await?.sub;

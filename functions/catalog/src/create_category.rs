@@ -13,7 +13,7 @@ use crate::views::{CategoryInput, CategoryView};
     post,
     path = "/v1/categories",
     operation_id = "create_category",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call answer the same"),
     ),
@@ -26,7 +26,7 @@ use crate::views::{CategoryInput, CategoryView};
         (status = 409, description = "The slug is taken", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "Invalid fields", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let staff = request::staff(app, &request, Role::Admin).await?.sub;

@@ -13,7 +13,7 @@ use crate::views::{ProductInput, ProductView};
     post,
     path = "/v1/products",
     operation_id = "create_product",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call answer the same"),
     ),
@@ -26,7 +26,7 @@ use crate::views::{ProductInput, ProductView};
         (status = 409, description = "An article number is in use", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "Invalid fields", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let user = request::verified_user(app, &request).await?.sub;

@@ -14,7 +14,7 @@ use crate::views::{VariantInput, VariantView};
     post,
     path = "/v1/products/{product}/variants",
     operation_id = "create_variant",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("product" = String, Path, description = "Product id"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call answer the same"),
@@ -29,7 +29,7 @@ use crate::views::{VariantInput, VariantView};
         (status = 409, description = "Article number or option values in use, or no place left", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "Invalid fields", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let user = request::verified_user(app, &request).await?.sub;

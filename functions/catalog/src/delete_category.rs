@@ -12,7 +12,7 @@ use sutler_services::{App, auth::Role, catalog::categories};
     delete,
     path = "/v1/categories/{category}",
     operation_id = "delete_category",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("category" = String, Path, description = "Category id"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call answer the same"),
@@ -24,7 +24,7 @@ use sutler_services::{App, auth::Role, catalog::categories};
         (status = 404, description = "No such category", body = ProblemView, content_type = "application/problem+json"),
         (status = 409, description = "Subcategories or products left", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let staff = request::staff(app, &request, Role::Admin).await?.sub;

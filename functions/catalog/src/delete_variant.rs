@@ -14,7 +14,7 @@ use crate::variant_of_path;
     delete,
     path = "/v1/products/{product}/variants/{variant}",
     operation_id = "delete_variant",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("product" = String, Path, description = "Product id"),
         ("variant" = String, Path, description = "Variant id"),
@@ -27,7 +27,7 @@ use crate::variant_of_path;
         (status = 404, description = "Missing or not yours", body = ProblemView, content_type = "application/problem+json"),
         (status = 409, description = "The last variant", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let user = request::verified_user(app, &request).await?.sub;

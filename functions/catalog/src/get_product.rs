@@ -16,7 +16,7 @@ use crate::views::ProductView;
     get,
     path = "/v1/products/{product}",
     operation_id = "get_product",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("product" = String, Path, description = "Product id or slug"),
     ),

@@ -16,7 +16,7 @@ use crate::views::CategoryView;
     get,
     path = "/v1/categories",
     operation_id = "list_categories",
-    tag = "Catalogue",
+    tag = "catalog",
     responses(
         (status = 200, description = "The tree", body = ListView<CategoryView>),
         (status = 503, description = "Try again", body = ProblemView, content_type = "application/problem+json"),

@@ -20,7 +20,7 @@ use crate::views::CardView;
     get,
     path = "/v1/products",
     operation_id = "list_products",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("category" = Option<String>, Query, description = "Category id; everything below it is included"),
         ("seller" = Option<String>, Query, description = "Seller id"),

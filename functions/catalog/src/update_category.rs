@@ -14,7 +14,7 @@ use crate::views::{CategoryPatch, CategoryView};
     patch,
     path = "/v1/categories/{category}",
     operation_id = "update_category",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("category" = String, Path, description = "Category id"),
         ("If-Match" = String, Header, description = "The version the change is based on", example = "\"3\""),
@@ -30,7 +30,7 @@ use crate::views::{CategoryPatch, CategoryView};
         (status = 409, description = "Changed since it was read, or the slug is taken", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "Invalid fields", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let staff = request::staff(app, &request, Role::Admin).await?.sub;

@@ -14,7 +14,7 @@ use crate::views::{ProductPatch, ProductView};
     patch,
     path = "/v1/products/{product}",
     operation_id = "update_product",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("product" = String, Path, description = "Product id"),
         ("If-Match" = String, Header, description = "The version the change is based on", example = "\"3\""),
@@ -30,7 +30,7 @@ use crate::views::{ProductPatch, ProductView};
         (status = 409, description = "Changed since it was read", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "Invalid fields", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let user = request::verified_user(app, &request).await?.sub;

@@ -17,7 +17,7 @@ use crate::{
     patch,
     path = "/v1/products/{product}/variants/{variant}",
     operation_id = "update_variant",
-    tag = "Catalogue",
+    tag = "catalog",
     params(
         ("product" = String, Path, description = "Product id"),
         ("variant" = String, Path, description = "Variant id"),
@@ -34,7 +34,7 @@ use crate::{
         (status = 409, description = "Changed since it was read, or a name is in use", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "Invalid fields", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let user = request::verified_user(app, &request).await?.sub;

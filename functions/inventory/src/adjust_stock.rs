@@ -14,7 +14,7 @@ use crate::views::{AdjustmentInput, AdjustmentView};
     post,
     path = "/v1/inventory/{variant}/adjust",
     operation_id = "adjust_stock",
-    tag = "Stock",
+    tag = "inventory",
     params(
         ("variant" = String, Path, description = "Variant id"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call answer the same"),
@@ -29,7 +29,7 @@ use crate::views::{AdjustmentInput, AdjustmentView};
         (status = 409, description = "Fewer are free, or the stock keeps moving", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "Invalid fields", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let user = request::verified_user(app, &request).await?.sub;

@@ -14,7 +14,7 @@ use crate::views::StockView;
     get,
     path = "/v1/inventory/{variant}",
     operation_id = "get_stock",
-    tag = "Stock",
+    tag = "inventory",
     params(
         ("variant" = String, Path, description = "Variant id"),
     ),
@@ -24,7 +24,7 @@ use crate::views::StockView;
         (status = 403, description = "E-mail address not verified", body = ProblemView, content_type = "application/problem+json"),
         (status = 404, description = "Missing or not yours", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let user = request::verified_user(app, &request).await?.sub;

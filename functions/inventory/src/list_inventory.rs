@@ -17,7 +17,7 @@ use crate::views::StockView;
     get,
     path = "/v1/inventory",
     operation_id = "list_inventory",
-    tag = "Stock",
+    tag = "inventory",
     params(
         ("limit" = Option<u16>, Query, description = "1 to 100, 20 by default"),
         ("cursor" = Option<String>, Query, description = "Where the page starts: `next_cursor` of the one before"),
@@ -28,7 +28,7 @@ use crate::views::StockView;
         (status = 403, description = "E-mail address not verified, or no shop", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "Invalid fields", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let user = request::verified_user(app, &request).await?.sub;

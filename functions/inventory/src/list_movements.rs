@@ -17,7 +17,7 @@ use crate::views::MovementView;
     get,
     path = "/v1/inventory/{variant}/movements",
     operation_id = "list_movements",
-    tag = "Stock",
+    tag = "inventory",
     params(
         ("variant" = String, Path, description = "Variant id"),
         ("limit" = Option<u16>, Query, description = "1 to 100, 20 by default"),
@@ -30,7 +30,7 @@ use crate::views::MovementView;
         (status = 404, description = "Missing or not yours", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "Invalid fields", body = ProblemView, content_type = "application/problem+json"),
     ),
-    security(("bearer" = []))
+    security(("token" = []))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let user = request::verified_user(app, &request).await?.sub;

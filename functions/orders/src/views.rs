@@ -38,6 +38,7 @@ pub struct OrderView {
 
 /// Where goods go.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderAddress)]
 pub struct AddressView {
     /// Who receives them.
     pub name: String,

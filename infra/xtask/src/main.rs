@@ -1,1 +1,57 @@
-fn main() {}
+//! The checks and generators of this repository that are written in Rust: `cargo xtask <command>`.
+
+mod failure;
+mod layers;
+mod openapi;
+mod repository;
+mod sizes;
+mod template;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+use repository::Repository;
+
+const USAGE: &str = "cargo xtask <command>
+  check             everything below that checks
+  check-layers      packages depend on each other only in the allowed directions
+  check-template    every function of template.yaml has all its parts, and the other way round
+  openapi [--check] writes docs/openapi.json from the handlers, or fails when it differs
+  sizes             the size of every packaged function";
+
+/// What a command found wrong, one finding per entry.
+type Findings = Vec<String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
+        Ok(findings) => {
+            for finding in findings {
+                eprintln!("error: {finding}");
+            }
+            ExitCode::FAILURE
+        }
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<Findings, Failure> {
+    let repository = Repository::find()?;
+    match words {
+        ["check"] => {
+            Ok([layers::check(&repository)?, openapi::check(&repository)?, template::check(&repository)?]
+                .concat())
+        }
+        ["check-layers"] => layers::check(&repository),
+        ["check-template"] => template::check(&repository),
+        ["openapi"] => openapi::write(&repository),
+        ["openapi", "--check"] => openapi::check(&repository),
+        ["sizes"] => sizes::print(&repository),
+        _ => Err(Failure::Usage(USAGE)),
+    }
+}
