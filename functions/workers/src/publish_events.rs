@@ -33,7 +33,7 @@ pub fn published(event: &Event) -> Result<BusEvent, Error> {
     let kind = serde_json::to_value(&event.event).map_err(json)?;
     let detail_type = kind.get("type").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     let detail = serde_json::to_string(event).map_err(json)?;
-    Ok(BusEvent { source: SOURCE.to_owned(), detail_type, detail })
+    Ok(BusEvent { source: SOURCE.to_owned(), detail_type, detail, trace_header: None })
 }
 
 /// Publishes the events among the records. One that the bus did not take makes the stream repeat them all.

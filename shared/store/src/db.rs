@@ -302,7 +302,8 @@ impl Store {
     {
         let mut turn = 1;
         loop {
-            match attempt().await {
+            // Boxed, for the futures of the SDK are deep and would make every caller's as deep.
+            match Box::pin(attempt()).await {
                 Err(StoreError::Unavailable(_)) if turn < TRIES_MAX => self.pause(turn).await,
                 outcome => return outcome,
             }
