@@ -6,3 +6,4 @@ pub mod publish_events;
 pub mod record_stock_movements;
 pub mod rotate_signing_keys;
 pub mod run_payment_commands;
+pub mod send_mail;

@@ -30,27 +30,36 @@ impl Post {
     }
 }
 
-/// Sends what one event leads to.
+/// Sends what one event leads to. The event is claimed before its letters are written, for writing one may
+/// replace the code in a letter that was sent before; the letters of an event with several are claimed one by
+/// one, so that a failure in between repeats none of them.
 ///
 /// # Errors
 /// When database or mail service do not answer; the queue then keeps the message.
 pub async fn handle(state: &Post, message: QueueMessage) -> Handled {
     let event = event_of(&message)?;
+    let whole = format!("{}#all", event.event_id);
+    if mails::claim(&state.app, &whole).await? == Claim::AlreadySent {
+        return Ok(());
+    }
     for (index, letter) in mails::letters(&state.app, &event).await?.into_iter().enumerate() {
-        if mails::claim(&state.app, &event, index).await? == Claim::AlreadySent {
+        let one = format!("{}#{index}", event.event_id);
+        if mails::claim(&state.app, &one).await? == Claim::AlreadySent {
             continue;
         }
         let (text, html) = (letter.text(), letter.html());
         let mail = Mail { to: letter.to, subject: letter.subject, text, html, tag: event.event_id.clone() };
         match state.mailer.send(&mail).await {
-            Ok(()) => tracing::info!(event.id = event.event_id, event.aggregate = event.aggregate, "Sent a mail"),
+            Ok(()) => {
+                tracing::info!(event.id = event.event_id, event.aggregate = event.aggregate, "Sent a mail")
+            }
             // No later try would do better, and the other mails of the event are to be sent.
             Err(MailError::Rejected(source)) => {
                 tracing::error!(event.id = event.event_id, error.source = %source, "The mail service refused a mail");
             }
             Err(error @ MailError::Unavailable(_)) => return Err(Error::Internal(error.into())),
         }
-        mails::sent(&state.app, &event, index).await?;
+        mails::sent(&state.app, &one).await?;
     }
-    Ok(())
+    mails::sent(&state.app, &whole).await
 }

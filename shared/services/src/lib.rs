@@ -9,6 +9,7 @@ pub mod health;
 pub mod identity;
 pub mod invariants;
 pub mod inventory;
+pub mod mails;
 pub mod orders;
 pub mod payments;
 pub mod shipping;

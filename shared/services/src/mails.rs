@@ -67,20 +67,20 @@ fn escape(text: &str) -> String {
     safe
 }
 
-/// Claims the sending of the `index`th mail of an event, so that each is sent once.
+/// Claims the sending of a mail, so that it is sent once.
 ///
 /// # Errors
 /// [`Error`] when the database does not answer, or while another worker is sending it.
-pub async fn claim(app: &App, event: &Event, index: usize) -> Result<Claim, Error> {
-    Ok(app.store.claim_mail(&event.event_id, index, app.now()).await?)
+pub async fn claim(app: &App, mail: &str) -> Result<Claim, Error> {
+    Ok(app.store.claim_mail(mail, app.now()).await?)
 }
 
 /// Notes that a claimed mail is with the mail service.
 ///
 /// # Errors
 /// [`Error`] when the database does not answer.
-pub async fn sent(app: &App, event: &Event, index: usize) -> Result<(), Error> {
-    Ok(app.store.mail_sent(&event.event_id, index).await?)
+pub async fn sent(app: &App, mail: &str) -> Result<(), Error> {
+    Ok(app.store.mail_sent(mail).await?)
 }
 
 /// The mails that an event leads to.
@@ -134,7 +134,11 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
         EventKind::OrderPlaced { total, expires_at } => {
             let mut paragraphs = vec![format!("Thank you. We received your order {id}:")];
             paragraphs.extend(order.parts.iter().map(|part| goods(&part.value)));
-            paragraphs.push(format!("Total: {}. Please pay before {}.", total.display(), expires_at.rfc3339()));
+            paragraphs.push(format!(
+                "Total: {}. Please pay before {}.",
+                total.display(),
+                expires_at.rfc3339()
+            ));
             vec![to_buyer(format!("Your order {id}"), paragraphs)]
         }
         EventKind::OrderPaid { amount, .. } => {
@@ -164,7 +168,9 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
         }
         EventKind::PartShipped { seller } => {
             let part = order.parts.iter().find(|part| part.value.seller == *seller);
-            part.map(|part| to_buyer(format!("Order {id} is on its way"), shipped(&part.value))).into_iter().collect()
+            part.map(|part| to_buyer(format!("Order {id} is on its way"), shipped(&part.value)))
+                .into_iter()
+                .collect()
         }
         EventKind::OrderRefunded { .. }
         | EventKind::OrderCompleted {}
@@ -176,7 +182,10 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
 }
 
 fn goods(part: &Part) -> String {
-    let lines = part.lines.iter().map(|line| format!("{} × {} – {}", line.quantity, line.title, line.total.display()));
+    let lines = part
+        .lines
+        .iter()
+        .map(|line| format!("{} × {} – {}", line.quantity, line.title, line.total.display()));
     let mut text = format!("From {}:", part.seller_name);
     for line in lines {
         text.extend(["\n", &line]);
@@ -190,7 +199,9 @@ fn shipped(part: &Part) -> Vec<String> {
         | PartState::Delivered { carrier, tracking_number, .. } => {
             format!("Carrier: {carrier}, number: {tracking_number}")
         }
-        PartState::AwaitingPayment | PartState::AwaitingShipment | PartState::Cancelled { .. } => String::new(),
+        PartState::AwaitingPayment | PartState::AwaitingShipment | PartState::Cancelled { .. } => {
+            String::new()
+        }
     };
     vec![format!("{} has sent your goods.", part.seller_name), goods(part), tracking]
 }

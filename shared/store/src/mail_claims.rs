@@ -1,4 +1,4 @@
-//! `MAIL#<event>#<index>` / `MAIL`: who is sending, or has sent, a mail.
+//! `MAIL#<mail>` / `MAIL`: who is sending, or has sent, a mail.
 
 use serde::{Deserialize, Serialize};
 use sutler_domain::time::Timestamp;
@@ -32,8 +32,8 @@ pub enum Claim {
     AlreadySent,
 }
 
-fn place(event: &str, index: usize) -> Key {
-    Key::new(Table::Commerce, format!("MAIL#{event}#{index}"), "MAIL")
+fn place(mail: &str) -> Key {
+    Key::new(Table::Commerce, format!("MAIL#{mail}"), "MAIL")
 }
 
 impl Store {
@@ -42,8 +42,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] while another worker holds the claim.
-    pub async fn claim_mail(&self, event: &str, index: usize, now: Timestamp) -> Result<Claim, StoreError> {
-        let key = place(event, index);
+    pub async fn claim_mail(&self, mail: &str, now: Timestamp) -> Result<Claim, StoreError> {
+        let key = place(mail);
         let record = Record {
             sent: false,
             until: now.plus_seconds(LEASE_SECONDS),
@@ -80,9 +80,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database does not answer.
-    pub async fn mail_sent(&self, event: &str, index: usize) -> Result<(), StoreError> {
+    pub async fn mail_sent(&self, mail: &str) -> Result<(), StoreError> {
         let done =
             Expression::when("attribute_exists(#pk)").then("SET #sent = :yes").with(":yes", value(&true)?);
-        self.update(&place(event, index), &done).await.map(|_| ())
+        self.update(&place(mail), &done).await.map(|_| ())
     }
 }
