@@ -17,6 +17,10 @@ mod connector;
 mod db;
 mod engine;
 mod faults;
+#[cfg(feature = "app")]
+mod gateway;
+#[cfg(feature = "app")]
+mod goods;
 mod ids;
 mod stream;
 mod tables;
@@ -31,6 +35,8 @@ pub use clock::FakeClock;
 pub use db::TestDb;
 pub use engine::Operation;
 pub use faults::{Fault, Moment, RandomFaults, Reason, Rule};
+#[cfg(feature = "app")]
+pub use gateway::{FakeGateway, GatewayFault};
 pub use ids::SeqIds;
 pub use stream::{Change, Item, lambda_event};
 pub use tables::{CATALOG, COMMERCE, IDENTITY, LEDGER, TABLES};

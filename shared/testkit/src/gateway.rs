@@ -1,0 +1,154 @@
+//! A payment provider inside the process: it keeps state, honours keys, and fails when told to.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use sutler_gateways::payment::{
+    GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, ProviderRefund, RefundPayment,
+    RefundStatus, StartPayment, StartedPayment,
+};
+
+/// What goes wrong with the next call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GatewayFault {
+    /// The provider never saw the call.
+    LostRequest,
+    /// The call took effect, and its answer was lost.
+    LostAnswer,
+}
+
+/// A payment provider called `stripe`.
+#[derive(Debug, Clone, Default)]
+pub struct FakeGateway {
+    inner: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    payments: BTreeMap<String, ProviderPayment>,
+    by_key: BTreeMap<String, String>,
+    refunds: BTreeMap<String, u64>,
+    faults: VecDeque<GatewayFault>,
+}
+
+impl FakeGateway {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.lock().expect("no test panicked while it held the provider")
+    }
+
+    /// Makes the next call fail.
+    pub fn fail(&self, fault: GatewayFault) {
+        self.state().faults.push_back(fault);
+    }
+
+    /// The buyer pays; answers the payment as it is afterwards.
+    #[must_use]
+    pub fn pay(&self, id: &str) -> ProviderPayment {
+        let mut state = self.state();
+        let payment = state.payments.get_mut(id).expect("a payment");
+        if payment.status == PaymentStatus::AwaitingBuyer {
+            payment.status = PaymentStatus::Succeeded;
+            payment.amount_received_minor = payment.amount_minor;
+        }
+        payment.clone()
+    }
+
+    /// How many payments were opened.
+    #[must_use]
+    pub fn payments(&self) -> usize {
+        self.state().payments.len()
+    }
+
+    /// How a payment stands.
+    #[must_use]
+    pub fn status(&self, id: &str) -> PaymentStatus {
+        self.state().payments.get(id).expect("a payment").status
+    }
+
+    /// What was given back in all, in minor units.
+    #[must_use]
+    pub fn refunded_minor(&self) -> u64 {
+        self.state().refunds.values().sum()
+    }
+
+    fn call<T>(&self, effect: impl FnOnce(&mut State) -> Result<T, GatewayError>) -> Result<T, GatewayError> {
+        let mut state = self.state();
+        match state.faults.pop_front() {
+            None => effect(&mut state),
+            Some(GatewayFault::LostRequest) => Err(GatewayError::Unavailable("told to fail".into())),
+            Some(GatewayFault::LostAnswer) => {
+                drop(effect(&mut state));
+                Err(GatewayError::OutcomeUnknown("told to fail".into()))
+            }
+        }
+    }
+}
+
+fn unknown() -> GatewayError {
+    GatewayError::Rejected("no such payment".into())
+}
+
+#[async_trait]
+impl PaymentGateway for FakeGateway {
+    fn gateway(&self) -> &'static str {
+        "stripe"
+    }
+
+    async fn start(&self, attempt: &StartPayment) -> Result<StartedPayment, GatewayError> {
+        self.call(|state| {
+            let fresh = format!("pi_{}", state.payments.len());
+            let id = state.by_key.entry(attempt.key()).or_insert(fresh).clone();
+            let payment = state.payments.entry(id.clone()).or_insert_with(|| ProviderPayment {
+                provider_id: id.clone(),
+                status: PaymentStatus::AwaitingBuyer,
+                amount_minor: attempt.amount_minor,
+                amount_received_minor: 0,
+                currency: attempt.currency.clone(),
+                order_id: Some(attempt.order_id.clone()),
+                attempt: Some(attempt.attempt),
+                last_error_code: None,
+            });
+            Ok(StartedPayment {
+                provider_id: id,
+                status: payment.status,
+                client_secret: None,
+                redirect_url: None,
+            })
+        })
+    }
+
+    async fn look_up(&self, payment: &str) -> Result<ProviderPayment, GatewayError> {
+        self.call(|state| state.payments.get(payment).cloned().ok_or_else(unknown))
+    }
+
+    async fn cancel(&self, payment: &str, _: &str) -> Result<ProviderPayment, GatewayError> {
+        self.call(|state| {
+            let payment = state.payments.get_mut(payment).ok_or_else(unknown)?;
+            if payment.status != PaymentStatus::Succeeded {
+                payment.status = PaymentStatus::Cancelled;
+            }
+            Ok(payment.clone())
+        })
+    }
+
+    async fn refund(&self, refund: &RefundPayment) -> Result<ProviderRefund, GatewayError> {
+        self.call(|state| {
+            let payment = state.payments.get(&refund.payment).ok_or_else(unknown)?.clone();
+            state.refunds.entry(refund.key()).or_insert(refund.amount_minor);
+            if state.refunds.values().sum::<u64>()
+                > state.payments.values().map(|p| p.amount_received_minor).sum()
+            {
+                return Err(GatewayError::Rejected("more than was taken".into()));
+            }
+            Ok(ProviderRefund {
+                provider_id: format!("re_{}", refund.key()),
+                status: RefundStatus::Succeeded,
+                amount_minor: refund.amount_minor,
+                currency: payment.currency,
+            })
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! Goods to buy and carts to buy them with.
+
+use sutler_domain::{
+    address::{Address, AddressDraft},
+    cart::{Cart, Owner, Quantity},
+    ids::{AddressId, CartId, CategoryId, ProductId, VariantId},
+    money::{Currency, Money},
+    product::{ListingState, Variant},
+    stock::Stock,
+};
+use sutler_store::{
+    Transaction, carts,
+    catalog::variant_key,
+    stock,
+    users::{AddressEntry, address_key},
+};
+
+use crate::{TestApp, TestUser};
+
+impl TestApp {
+    /// Something `seller` sells: `available` units at `minor` US cents each.
+    pub async fn goods(&self, seller: &TestUser, minor: u64, available: u32) -> VariantId {
+        let (ids, now) = (self.app.ids.as_ref(), self.app.now());
+        let product = ProductId::generate(ids, now);
+        let id = VariantId::of(&product, 0).expect("a variant id");
+        let variant = Variant {
+            id: id.clone(),
+            product,
+            seller: seller.seller(),
+            seller_name: "A shop".to_owned(),
+            title: "A thing".to_owned(),
+            options: Vec::new(),
+            sku: id.to_string(),
+            price: Money::try_new(minor, Currency::Usd).expect("a price"),
+            own_price: false,
+            category: CategoryId::generate(ids, now),
+            image: None,
+            own_image: false,
+            state: ListingState::Active,
+            weight_g: 100,
+        };
+        self.put(variant_key(&id), "variant", &variant).await;
+        let mut transaction = Transaction::new();
+        stock::create(&mut transaction, &Stock::new(id.clone(), seller.seller(), available))
+            .expect("a stock item");
+        self.app.store.transact(transaction).await.expect("the stock is written");
+        id
+    }
+
+    /// The stock of a variant: available, reserved, committed.
+    pub async fn stock(&self, variant: &VariantId) -> (u32, u32, u32) {
+        let item = self.app.store.get(&stock::stock_key(variant, 0)).await.expect("an answer");
+        let read = stock::read(item.as_ref()).expect("a stock item").expect("some stock").value;
+        (read.available, read.reserved, read.committed)
+    }
+
+    /// Fills the user's cart with exactly these lines.
+    pub async fn fill_cart(&self, user: &TestUser, lines: &[(&VariantId, u32)]) -> CartId {
+        let id = CartId::of_user(user.id());
+        let now = self.app.now();
+        let mut cart = Cart::new(id.clone(), Owner::User { user: user.id().clone() }, now);
+        for (variant, quantity) in lines {
+            cart.put(variant, Quantity::try_new(*quantity).expect("a quantity"), now).expect("room");
+        }
+        let found = self.app.store.get(&carts::cart_key(&id)).await.expect("an answer");
+        let version = found.map(|item| sutler_store::codec::decode::<Cart>(&item).expect("a cart").version);
+        let mut transaction = Transaction::new();
+        carts::save(&mut transaction, &cart, version).expect("a cart item");
+        self.app.store.transact(transaction).await.expect("the cart is written");
+        id
+    }
+
+    /// An entry in the user's address book.
+    pub async fn address(&self, user: &TestUser) -> AddressId {
+        let id = AddressId::generate(self.app.ids.as_ref(), self.app.now());
+        let draft = AddressDraft {
+            name: "Ada Lovelace".to_owned(),
+            line1: "12 Square".to_owned(),
+            line2: None,
+            city: "Berlin".to_owned(),
+            region: None,
+            postal_code: Some("10115".to_owned()),
+            country: "DE".to_owned(),
+            phone: None,
+        };
+        let address = Address::parse(&draft).expect("an address");
+        let entry = AddressEntry { id: id.clone(), address, created_at: self.app.now() };
+        self.put(address_key(user.id(), &id), "address", &entry).await;
+        id
+    }
+}
