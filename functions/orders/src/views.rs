@@ -228,7 +228,7 @@ impl From<&OrderAggregate> for OrderView {
 impl From<&OrderPage> for OrderView {
     fn from(page: &OrderPage) -> Self {
         match page {
-            OrderPage::Buyer(aggregate) => aggregate.into(),
+            OrderPage::Buyer(aggregate) => aggregate.as_ref().into(),
             OrderPage::Seller { order, part } => {
                 let view = Self::new(order, vec![PartView::from(part.as_ref())], None);
                 Self { totals: (&part.totals).into(), ..view }

@@ -197,7 +197,7 @@ fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote
 #[derive(Debug, Clone)]
 pub enum OrderPage {
     /// The buyer (and staff) see all of it.
-    Buyer(OrderAggregate),
+    Buyer(Box<OrderAggregate>),
     /// A seller sees only their part.
     Seller {
         /// The order.
@@ -214,7 +214,7 @@ pub enum OrderPage {
 pub async fn get(app: &App, id: &OrderId, caller: &UserId, staff: bool) -> Result<OrderPage, Error> {
     let aggregate = app.store.order(id).await?.ok_or(Problem::NotFound)?;
     if staff || aggregate.order.value.buyer == *caller {
-        return Ok(OrderPage::Buyer(aggregate));
+        return Ok(OrderPage::Buyer(Box::new(aggregate)));
     }
     let seller = SellerId::of_user(caller);
     let part =

@@ -162,9 +162,8 @@ pub async fn finalise(app: &App, report: &Report) -> Result<Change, Error> {
         let found = app.store.order(&report.order).await?;
         let aggregate =
             found.ok_or_else(|| Error::Internal("a payment of an order that does not exist".into()))?;
-        let mut decision = match decide(app, aggregate.clone(), report)? {
-            Some(decision) => decision,
-            None => return Ok(Change::AlreadyApplied),
+        let Some(mut decision) = decide(app, aggregate.clone(), report)? else {
+            return Ok(Change::AlreadyApplied);
         };
         if let Some(outcome) = carry_out(app, &mut decision, report).await? {
             return Ok(outcome);
@@ -264,8 +263,10 @@ fn accept(app: &App, mut aggregate: OrderAggregate, report: &Report, again: bool
     let (mut payment, read) = payment_of(app, &aggregate, report);
     let mut transaction = Transaction::new();
     let order = &mut aggregate.order.value;
-    let _: Change =
-        if again { order.reinstate(report.attempt, now)? } else { order.pay(report.attempt, now)? };
+    let change = if again { order.reinstate(report.attempt, now)? } else { order.pay(report.attempt, now)? };
+    if change == Change::AlreadyApplied {
+        return Err(Problem::Conflict.into());
+    }
     for part in &mut aggregate.parts {
         part.value.release_to_seller()?;
         for line in &part.value.lines {

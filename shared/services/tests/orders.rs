@@ -382,7 +382,7 @@ async fn a_late_success_takes_the_goods_again_when_they_are_there() {
     let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
     let id = order(&test, &buyer, &[(&thing, 2)]).await;
     let payment = started(&test, &gateway, &id, &buyer).await;
-    let _ = gateway.pay(&payment);
+    drop(gateway.pay(&payment));
     test.clock().advance(std::time::Duration::from_secs(901));
     assert_eq!(orders::sweep(&test.app).await.expect("swept"), 1);
     // The command to close the payment finds that the buyer was faster.
@@ -403,7 +403,7 @@ async fn a_late_success_is_refunded_in_full_when_the_goods_are_gone() {
     test.clock().advance(std::time::Duration::from_secs(901));
     orders::sweep(&test.app).await.expect("swept");
     order(&test, &quick, &[(&thing, 1)]).await;
-    let _ = gateway.pay(&payment);
+    drop(gateway.pay(&payment));
     let report = success(&test, &id, 1, "evt_late").await;
     assert_eq!(payments::finalise(&test.app, &report).await.expect("finalised"), Change::Applied);
     obey_all(&test, &gateway, &id).await;
@@ -428,7 +428,7 @@ async fn a_second_success_is_refunded_at_once() {
     payments::finalise(&test.app, &closed).await.expect("finalised");
     let second = started(&test, &gateway, &id, &buyer).await;
     assert_ne!(first, second, "a closed attempt is followed by a new one");
-    let _ = (gateway.pay(&first), gateway.pay(&second));
+    drop((gateway.pay(&first), gateway.pay(&second)));
     for (attempt, message) in [(2, "evt_2"), (1, "evt_1")] {
         let report = success(&test, &id, attempt, message).await;
         payments::finalise(&test.app, &report).await.expect("finalised");
@@ -452,7 +452,7 @@ async fn a_wrong_amount_or_currency_never_pays_and_goes_back() {
         let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
         let id = order(&test, &buyer, &[(&thing, 1)]).await;
         let payment = started(&test, &gateway, &id, &buyer).await;
-        let _ = gateway.pay(&payment);
+        drop(gateway.pay(&payment));
         let total = read(&test, &id).await.order.value.totals.total.minor();
         let minor = if received.0 == 0 { total } else { received.0 };
         let wrong = Money::try_new(minor, received.1).expect("money");
@@ -511,7 +511,7 @@ async fn a_crash_while_starting_a_payment_leads_to_the_same_payment() {
     let unknown = payments::start(&test.app, &gateway, &id, buyer.user.id()).await.expect_err("no answer");
     assert!(matches!(unknown, Error::Problem(Problem::ProviderUnavailable)), "{unknown:?}");
     // The money comes although nothing of the payment was recorded.
-    let _ = gateway.pay("pi_0");
+    drop(gateway.pay("pi_0"));
     let total = read(&test, &id).await.order.value.totals.total;
     let report = Report {
         gateway: gateway.gateway(),
