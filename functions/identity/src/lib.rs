@@ -32,3 +32,6 @@ pub mod views;
 ))]
 #[derive(Debug)]
 pub struct ApiDoc;
+
+#[cfg(test)]
+mod tests;

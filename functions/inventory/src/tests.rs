@@ -221,9 +221,10 @@ async fn zero_quantities_are_never_accepted() {
 #[tokio::test]
 async fn every_operation_moves_units_as_the_rules_say() {
     use sutler_domain::stock::StockOp;
+    type Step = fn(&VariantId, u32, &str) -> (sutler_store::Key, sutler_store::Expression);
     let shop = Shop::with(9).await;
-    let steps = [
-        (stock::reserve as fn(&VariantId, u32, &str) -> _, StockOp::Reserve, 6),
+    let steps: [(Step, StockOp, u32); 10] = [
+        (stock::reserve, StockOp::Reserve, 6),
         (stock::release, StockOp::Release, 2),
         (stock::release, StockOp::Release, 5),
         (stock::commit, StockOp::Commit, 3),

@@ -13,6 +13,7 @@ use sutler_http::{ApiError, Body, Request, Response, response};
     tag = "system",
     responses((status = 200, description = "A page for people", content_type = "text/html"))
 )]
-pub async fn handle(_: &(), _: Request) -> Result<Response<Body>, ApiError> {
+#[expect(clippy::unused_async, reason = "every handler has one shape")]
+pub async fn handle((): &(), _: Request) -> Result<Response<Body>, ApiError> {
     Ok(response::cached("text/html; charset=utf-8", include_str!("docs.html")))
 }

@@ -13,6 +13,7 @@ use sutler_http::{ApiError, Body, Request, Response, response};
     tag = "system",
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json"))
 )]
-pub async fn handle(_: &(), _: Request) -> Result<Response<Body>, ApiError> {
+#[expect(clippy::unused_async, reason = "every handler has one shape")]
+pub async fn handle((): &(), _: Request) -> Result<Response<Body>, ApiError> {
     Ok(response::cached("application/json", include_str!("../../../docs/openapi.json")))
 }

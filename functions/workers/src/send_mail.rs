@@ -51,7 +51,7 @@ pub async fn handle(state: &Post, message: QueueMessage) -> Handled {
         let mail = Mail { to: letter.to, subject: letter.subject, text, html, tag: event.event_id.clone() };
         match state.mailer.send(&mail).await {
             Ok(()) => {
-                tracing::info!(event.id = event.event_id, event.aggregate = event.aggregate, "Sent a mail")
+                tracing::info!(event.id = event.event_id, event.aggregate = event.aggregate, "Sent a mail");
             }
             // No later try would do better, and the other mails of the event are to be sent.
             Err(MailError::Rejected(source)) => {

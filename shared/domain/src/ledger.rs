@@ -191,3 +191,64 @@ pub fn refund_paid(gateway: &str, amount: Money) -> Vec<Leg> {
     let clearing = Account::ProviderClearing { gateway: gateway.to_owned() };
     vec![leg(Account::RefundsPayable, Side::Debit, amount), leg(clearing, Side::Credit, amount)]
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{money::BasisPoints, order::PartState};
+
+    const ULID: &str = "01J8ZQ5K3N0V7X2Y4T6B8D9FGH";
+
+    fn usd(minor: u64) -> Money {
+        Money::try_new(minor, Currency::Usd).unwrap()
+    }
+
+    fn part(goods: u64, shipping: u64, tax: u64, commission: u16) -> Part {
+        let total = usd(goods + shipping + tax);
+        Part {
+            order: OrderId::parse(&format!("ord_{ULID}")).unwrap(),
+            seller: SellerId::parse(&format!("sel_{ULID}")).unwrap(),
+            seller_name: String::new(),
+            lines: Vec::new(),
+            totals: Totals { goods: usd(goods), shipping: usd(shipping), tax: usd(tax), total },
+            commission: BasisPoints::new(commission).unwrap(),
+            state: PartState::AwaitingPayment,
+        }
+    }
+
+    fn post(legs: Vec<Leg>) -> Result<LedgerTx, Unbalanced> {
+        let id = LedgerTxId::parse(&format!("ltx_{ULID}")).unwrap();
+        let order = OrderId::parse(&format!("ord_{ULID}")).unwrap();
+        LedgerTx::try_new(id, order, Purpose::Capture, Timestamp::from_millis(0), legs)
+    }
+
+    proptest! {
+        #[test]
+        fn capture_and_refund_sum_to_the_charge_and_cancel_each_other(
+            sums in prop::collection::vec((0..1_u64 << 40, 0..1_u64 << 30, 0..1_u64 << 40, 0_u16..=10_000), 1..15),
+        ) {
+            let parts: Vec<Part> = sums.iter().map(|(g, s, t, c)| part(*g, *s, *t, *c)).collect();
+            let paid = Money::try_sum(Currency::Usd, parts.iter().map(|part| part.totals.total)).unwrap();
+            let mut legs = capture("stripe", paid, &parts).unwrap();
+            prop_assert!(post(legs.clone()).is_ok());
+            legs.extend(order_refund(paid, &parts).unwrap());
+            legs.extend(refund_paid("stripe", paid));
+            let mut balance = std::collections::BTreeMap::new();
+            for leg in post(legs).unwrap().legs() {
+                let signed = i128::from(leg.amount.minor()) * if leg.side == Side::Debit { 1 } else { -1 };
+                *balance.entry(leg.account.clone()).or_insert(0) += signed;
+            }
+            prop_assert!(balance.values().all(|sum| *sum == 0), "{balance:?}");
+        }
+    }
+
+    #[test]
+    fn unbalanced_legs_are_refused() {
+        let mut legs = capture("stripe", usd(100), &[part(70, 20, 10, 1_000)]).unwrap();
+        assert!(post(legs.clone()).is_ok());
+        legs.pop();
+        assert_eq!(post(legs), Err(Unbalanced));
+    }
+}

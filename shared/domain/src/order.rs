@@ -416,3 +416,147 @@ impl Part {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{address::AddressDraft, money::Currency};
+
+    const T0: Timestamp = at(0);
+    const LATER: Timestamp = at(1_000);
+
+    const fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn totals() -> Totals {
+        let zero = Money::zero(Currency::Usd);
+        Totals { goods: zero, shipping: zero, tax: zero, total: zero }
+    }
+
+    fn order(state: OrderState) -> Order {
+        let ulid = "01J8ZQ5K3N0V7X2Y4T6B8D9FGH";
+        let draft = AddressDraft {
+            name: "Ada".to_owned(),
+            line1: "12 Square".to_owned(),
+            city: "Berlin".to_owned(),
+            postal_code: Some("10115".to_owned()),
+            country: "DE".to_owned(),
+            ..AddressDraft::default()
+        };
+        Order {
+            id: OrderId::parse(&format!("ord_{ulid}")).unwrap(),
+            buyer: UserId::parse(&format!("usr_{ulid}")).unwrap(),
+            email: "ada@example.com".to_owned(),
+            address: Address::parse(&draft).unwrap(),
+            totals: totals(),
+            state,
+            placed_at: T0,
+            sellers: Vec::new(),
+            attempts: 1,
+            open_attempt: None,
+            events: 0,
+            last_hash: String::new(),
+        }
+    }
+
+    fn states() -> [OrderState; 5] {
+        [
+            OrderState::AwaitingPayment { expires_at: at(500) },
+            OrderState::Paid { attempt: 1, at: T0 },
+            OrderState::Completed { attempt: 1, at: T0 },
+            OrderState::Cancelled { reason: CancelReason::Buyer, at: T0 },
+            OrderState::Refunded { attempt: 1, at: T0 },
+        ]
+    }
+
+    /// A command's result in short: where the order is afterwards, `=` when nothing changed, `!` when refused.
+    fn outcome(state: &OrderState, command: fn(&mut Order) -> Result<Change, Problem>) -> &'static str {
+        let mut order = order(state.clone());
+        match command(&mut order) {
+            Ok(Change::Applied) => order.state.name(),
+            Ok(Change::AlreadyApplied) => {
+                assert_eq!(order.state, *state);
+                "="
+            }
+            Err(refusal) => {
+                assert_eq!(refusal, Problem::OrderState { state: state.name() });
+                assert_eq!(order.state, *state);
+                "!"
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_in_every_order_state_is_decided() {
+        type Command = fn(&mut Order) -> Result<Change, Problem>;
+        let table: [(&str, Command, [&str; 5]); 9] = [
+            ("pay by attempt 1", |o| o.pay(1, LATER), ["paid", "=", "=", "!", "="]),
+            ("pay by attempt 2", |o| o.pay(2, LATER), ["paid", "!", "!", "!", "!"]),
+            ("reinstate", |o| o.reinstate(1, LATER), ["!", "!", "!", "paid", "!"]),
+            ("buyer cancels", |o| o.cancel(CancelReason::Buyer, T0), ["cancelled", "!", "!", "=", "!"]),
+            ("expires too early", |o| o.cancel(CancelReason::Expired, T0), ["!", "!", "!", "=", "!"]),
+            (
+                "expires on time",
+                |o| o.cancel(CancelReason::Expired, at(500)),
+                ["cancelled", "!", "!", "=", "!"],
+            ),
+            ("expires late", |o| o.cancel(CancelReason::Expired, LATER), ["cancelled", "!", "!", "=", "!"]),
+            ("refund", |o| o.refund(LATER).map(|(change, _)| change), ["!", "refunded", "!", "!", "="]),
+            ("complete", |o| o.complete(LATER), ["!", "completed", "=", "!", "!"]),
+        ];
+        for (name, command, expected) in table {
+            for (state, expected) in states().iter().zip(expected) {
+                assert_eq!(outcome(state, command), expected, "{name} when {}", state.name());
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_in_every_part_state_is_decided() {
+        type Command = fn(&mut Part) -> Result<Change, Problem>;
+        let moved = || ("dhl".to_owned(), "1".to_owned());
+        let states = [
+            PartState::AwaitingPayment,
+            PartState::AwaitingShipment,
+            PartState::InTransit { carrier: moved().0, tracking_number: moved().1, at: T0 },
+            PartState::Delivered { carrier: moved().0, tracking_number: moved().1, at: T0 },
+            PartState::Cancelled { at: T0 },
+        ];
+        let table: [(&str, Command, [&str; 5]); 5] = [
+            (
+                "release to the seller",
+                |p| p.release_to_seller().map(|()| Change::Applied),
+                ["awaiting_shipment", "!", "!", "!", "awaiting_shipment"],
+            ),
+            (
+                "cancel",
+                |p| p.cancel(LATER).map(|()| Change::Applied),
+                ["cancelled", "cancelled", "!", "!", "cancelled"],
+            ),
+            ("ship", |p| p.ship("dhl", "1", LATER), ["!", "in_transit", "=", "!", "!"]),
+            ("ship again otherwise", |p| p.ship("ups", "2", LATER), ["!", "in_transit", "!", "!", "!"]),
+            ("deliver", |p| p.deliver(LATER), ["!", "!", "delivered", "=", "!"]),
+        ];
+        let head = order(OrderState::Paid { attempt: 1, at: T0 });
+        for (name, command, expected) in table {
+            for (state, expected) in states.iter().zip(expected) {
+                let mut part = Part {
+                    order: head.id.clone(),
+                    seller: SellerId::of_user(&head.buyer),
+                    seller_name: "A shop".to_owned(),
+                    lines: Vec::new(),
+                    totals: totals(),
+                    commission: BasisPoints::new(1_000).unwrap(),
+                    state: state.clone(),
+                };
+                let found = match command(&mut part) {
+                    Ok(Change::Applied) => part.state.name(),
+                    Ok(Change::AlreadyApplied) => "=",
+                    Err(_) => "!",
+                };
+                assert_eq!(found, expected, "{name} when {}", state.name());
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// Wraps milliseconds since the epoch.
     #[must_use]
-    pub fn from_millis(epoch_ms: i64) -> Self {
+    pub const fn from_millis(epoch_ms: i64) -> Self {
         Self(epoch_ms)
     }
 

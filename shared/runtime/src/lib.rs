@@ -17,6 +17,7 @@ use sutler_services::App;
 use sutler_store::Store;
 
 /// Starts logging and reads the configuration, for functions without a database.
+#[must_use]
 pub fn start_bare() -> Config {
     logging::start();
     Config::from_env()

@@ -263,7 +263,8 @@ fn accept(app: &App, mut aggregate: OrderAggregate, report: &Report, again: bool
     let (mut payment, read) = payment_of(app, &aggregate, report);
     let mut transaction = Transaction::new();
     let order = &mut aggregate.order.value;
-    let change = if again { order.reinstate(report.attempt, now)? } else { order.pay(report.attempt, now)? };
+    let change =
+        if again { order.reinstate(report.attempt, now)? } else { order.pay(report.attempt, now)? };
     if change == Change::AlreadyApplied {
         return Err(Problem::Conflict.into());
     }

@@ -1,5 +1,7 @@
 //! A payment provider inside the process: it keeps state, honours keys, and fails when told to.
 
+#![expect(clippy::missing_panics_doc, reason = "a test kit reports its own failures by failing the test")]
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard},

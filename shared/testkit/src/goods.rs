@@ -1,5 +1,7 @@
 //! Goods to buy and carts to buy them with.
 
+#![expect(clippy::missing_panics_doc, reason = "a test kit reports its own failures by failing the test")]
+
 use sutler_domain::{
     address::{Address, AddressDraft},
     cart::{Cart, Owner, Quantity},

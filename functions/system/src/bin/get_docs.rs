@@ -4,6 +4,6 @@ use system::get_docs::handle;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    sutler_runtime::start_bare();
+    drop(sutler_runtime::start_bare());
     sutler_runtime::serve(&(), handle).await
 }
