@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    fn part(value: Value) -> OpenApi {
+    fn part(value: &Value) -> OpenApi {
         let mut whole = json!({"openapi": "3.1.0", "info": {"title": "part", "version": "1"}, "paths": {}});
         whole.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
         serde_json::from_value(whole).unwrap()
@@ -170,8 +170,8 @@ mod tests {
 
     #[test]
     fn the_parts_become_one_document() {
-        let one = part(json!({"paths": {"/b": operation("b", "token")}}));
-        let other = part(json!({"paths": {"/a": operation("a", "token")}}));
+        let one = part(&json!({"paths": {"/b": operation("b", "token")}}));
+        let other = part(&json!({"paths": {"/a": operation("a", "token")}}));
         let (text, findings) = document(vec![("one", one), ("other", other)]).unwrap();
         assert_eq!(findings, Findings::new());
         let value: Value = serde_json::from_str(&text).unwrap();
@@ -185,10 +185,10 @@ mod tests {
     #[test]
     fn a_schema_that_would_be_lost_is_named() {
         let same =
-            document(vec![("one", part(schema("string"))), ("other", part(schema("string")))]).unwrap();
+            document(vec![("one", part(&schema("string"))), ("other", part(&schema("string")))]).unwrap();
         assert_eq!(same.1, Findings::new());
         let differs =
-            document(vec![("one", part(schema("string"))), ("other", part(schema("integer")))]).unwrap();
+            document(vec![("one", part(&schema("string"))), ("other", part(&schema("integer")))]).unwrap();
         assert_eq!(
             differs.1,
             ["one and other both describe a schema `Line`, differently: rename one of the types"]
@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn an_operation_id_is_used_once() {
-        let one = part(json!({"paths": {"/b": operation("b", "token")}}));
-        let other = part(json!({"paths": {"/a": operation("b", "token")}}));
+        let one = part(&json!({"paths": {"/b": operation("b", "token")}}));
+        let other = part(&json!({"paths": {"/a": operation("b", "token")}}));
         let (_, findings) = document(vec![("one", one), ("other", other)]).unwrap();
         assert_eq!(findings, ["POST /b of one and POST /a of other have the same operation_id `b`"]);
     }
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn an_unknown_security_scheme_is_named() {
         let (_, findings) =
-            document(vec![("one", part(json!({"paths": {"/b": operation("b", "key")}})))]).unwrap();
+            document(vec![("one", part(&json!({"paths": {"/b": operation("b", "key")}})))]).unwrap();
         assert_eq!(findings, ["POST /b of one names the security scheme `key`; the only one is `token`"]);
     }
 }

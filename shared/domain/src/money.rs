@@ -260,6 +260,7 @@ impl Money {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may stop")]
 mod tests {
     use proptest::prelude::*;
 
@@ -285,9 +286,8 @@ mod tests {
             prop_assert_eq!(parts.len(), weights.len());
             prop_assert_eq!(Money::try_sum(Currency::Usd, parts.iter().copied()), Ok(usd(minor)));
             let total: u128 = weights.iter().map(|w| u128::from(*w)).sum();
-            if total > 0 {
-                for (part, weight) in parts.iter().zip(&weights) {
-                    let floor = u128::from(minor) * u128::from(*weight) / total;
+            for (part, weight) in parts.iter().zip(&weights) {
+                if let Some(floor) = u128::from(minor).saturating_mul(u128::from(*weight)).checked_div(total) {
                     prop_assert!(u128::from(part.minor()) >= floor && u128::from(part.minor()) <= floor + 1);
                 }
             }

@@ -178,6 +178,7 @@ impl Stock {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may stop")]
 mod tests {
     use proptest::prelude::*;
 
