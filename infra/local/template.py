@@ -39,7 +39,6 @@ class Function:
 
     name: str
     logical_id: str
-    policies: list[Any]
     triggers: list[Trigger]
 
     @property
@@ -60,5 +59,5 @@ def functions() -> list[Function]:
         if pascal != logical_id or not properties["FunctionName"].endswith(f"-{name}"):
             raise Failure(f"template.yaml: {logical_id}, its CodeUri and its FunctionName must all say the same name")
         triggers = [Trigger(event["Type"], event["Properties"]) for event in properties.get("Events", {}).values()]
-        found.append(Function(name, logical_id, properties.get("Policies", []), triggers))
+        found.append(Function(name, logical_id, triggers))
     return found

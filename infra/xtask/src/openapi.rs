@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::{
     OpenApi as _,
     openapi::{
-        Info, License, OpenApi, Paths, Server,
+        Info, License, OpenApi, PathItem, Paths, Server,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -64,7 +64,8 @@ fn document(parts: Vec<(&'static str, OpenApi)>) -> Result<(String, Findings), F
     let mut schemas: BTreeMap<String, (&str, Value)> = BTreeMap::new();
     let mut operations: BTreeMap<String, String> = BTreeMap::new();
     let mut whole = head();
-    for (package, part) in parts {
+    for (package, mut part) in parts {
+        part.paths.paths.values_mut().for_each(tidy);
         let value = serde_json::to_value(&part).map_err(json)?;
         for (name, schema) in entries(&value, "/components/schemas") {
             match schemas.get(name) {
@@ -89,6 +90,16 @@ fn document(parts: Vec<(&'static str, OpenApi)>) -> Result<(String, Findings), F
     let mut text = whole.to_pretty_json().map_err(json)?;
     text.push('\n');
     Ok((text, findings))
+}
+
+/// Leaves out what only readers of the code need: the `# Errors` of a handler's documentation.
+fn tidy(item: &mut PathItem) {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    for operation in [get, put, post, delete, patch].into_iter().flatten() {
+        let text = operation.description.take();
+        let shown = text.as_deref().and_then(|text| text.split("# Errors").next()).map(str::trim);
+        operation.description = shown.filter(|text| !text.is_empty()).map(str::to_owned);
+    }
 }
 
 fn head() -> OpenApi {
@@ -193,6 +204,14 @@ mod tests {
             differs.1,
             ["one and other both describe a schema `Line`, differently: rename one of the types"]
         );
+    }
+
+    #[test]
+    fn what_only_concerns_the_code_is_left_out() {
+        let mut described = operation("b", "token");
+        described["post"]["description"] = json!("For buyers.\n\n# Errors\nNone.");
+        let (text, _) = document(vec![("one", part(json!({"paths": {"/b": described}})))]).unwrap();
+        assert!(text.contains("\"For buyers.\"") && !text.contains("# Errors"), "{text}");
     }
 
     #[test]

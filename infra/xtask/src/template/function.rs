@@ -87,10 +87,12 @@ impl<'a> Function<'a> {
                         format!("{name}: its policy allows {action}; list the actions it needs")
                     }),
                 );
-                if values("Resource").iter().any(|resource| resource.as_str() == Some("*")) {
-                    findings
-                        .push(format!("{name}: its policy reaches every resource; name the ones it needs"));
-                }
+                let resources = values("Resource").into_iter().filter_map(Value::as_str);
+                findings.extend(
+                    resources
+                        .filter(|resource| resource.contains('*'))
+                        .map(|resource| format!("{name}: its policy reaches {resource}; name what it needs")),
+                );
             }
         }
         findings
