@@ -210,7 +210,7 @@ mod tests {
     fn what_only_concerns_the_code_is_left_out() {
         let mut described = operation("b", "token");
         described["post"]["description"] = json!("For buyers.\n\n# Errors\nNone.");
-        let (text, _) = document(vec![("one", part(json!({"paths": {"/b": described}})))]).unwrap();
+        let (text, _) = document(vec![("one", part(&json!({"paths": {"/b": described}})))]).unwrap();
         assert!(text.contains("\"For buyers.\"") && !text.contains("# Errors"), "{text}");
     }
 

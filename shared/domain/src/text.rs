@@ -14,7 +14,7 @@ pub fn line(text: &str, pointer: &str, chars: RangeInclusive<usize>, errors: &mu
     bounded(text, pointer, &chars, |c| !c.is_control() && !is_deceptive(c), errors)
 }
 
-/// Several lines: like [`line`], and line breaks and tabs are allowed.
+/// Several lines: like [`line()`], and line breaks and tabs are allowed.
 pub fn paragraphs(
     text: &str,
     pointer: &str,
