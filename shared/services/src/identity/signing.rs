@@ -186,18 +186,17 @@ async fn make_key(app: &App, slot: &dyn SecretSlot, before: Option<Keys>) -> Res
     Ok(keys)
 }
 
-/// Withdraws each key that was replaced long ago, but never one that the secret still names.
+/// Withdraws the keys from before the current one, once it has been in use for long enough. A key that was
+/// published later belongs to a run that is not finished, or never will be.
 async fn withdraw_old_keys(app: &App, keys: &Keys) -> Result<usize, Error> {
-    let mut published = app.store.public_keys().await?;
-    published.sort_by_key(|key| key.value.created_at);
-    let replaced_at =
-        |at: Timestamp| published.iter().map(|key| key.value.created_at).find(|later| *later > at);
+    let since = keys.current.created_at;
+    if app.now() < since.plus_seconds(OVERLAP_S) {
+        return Ok(0);
+    }
     let mut withdrawn = 0_usize;
-    for key in &published {
-        let replaced = replaced_at(key.value.created_at);
-        let long_ago = replaced.is_some_and(|at| at.plus_seconds(OVERLAP_S) <= app.now());
-        if long_ago && key.value.kid != keys.current.kid {
-            app.store.withdraw_key(key).await?;
+    for key in app.store.public_keys().await? {
+        if key.value.created_at <= since && key.value.kid != keys.current.kid {
+            app.store.withdraw_key(&key).await?;
             withdrawn = withdrawn.saturating_add(1);
         }
     }
