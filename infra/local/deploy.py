@@ -1,5 +1,6 @@
 """Deploys the real template to the local AWS, and does the little that the local AWS leaves out."""
 
+import base64
 import json
 import os
 import platform
@@ -125,9 +126,11 @@ def delete(aws: LocalAws) -> None:
 
 def invoke(aws: LocalAws, name: str, event: dict[str, Any]) -> None:
     """Invokes a function directly; its failure is ours."""
-    answer = aws.client("lambda").invoke(FunctionName=f"{STACK}-{name}", Payload=json.dumps(event).encode())
+    payload = json.dumps(event).encode()
+    answer = aws.client("lambda").invoke(FunctionName=f"{STACK}-{name}", Payload=payload, LogType="Tail")
     if "FunctionError" in answer:
-        raise Failure(f"{name} failed: {answer['Payload'].read().decode()}")
+        log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
+        raise Failure(f"{name} failed: {answer['Payload'].read().decode()}\n{log}")
 
 
 def rotate_signing_keys(aws: LocalAws) -> None:
