@@ -83,6 +83,7 @@ def deploy(aws: LocalAws, providers_url: str, **changed: str) -> Stack:
             raise Failure(f"sam deploy failed. The end of {log}:\n{tail}")
         outputs = _outputs(aws)
         _create_routes(aws, outputs["ApiId"])
+        _allow_mail(aws)
     api_url = f"{aws.endpoint}/_aws/execute-api/{outputs['ApiId']}/$default"
     return Stack(aws, providers_url, api_url, outputs)
 
@@ -141,6 +142,16 @@ def rotate_signing_keys(aws: LocalAws) -> None:
 def _outputs(aws: LocalAws) -> dict[str, str]:
     stack = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _allow_mail(aws: LocalAws) -> None:
+    """Ministack wants the right to send as anyone, whoever the sender is; AWS wants it for the sender's identity."""
+    function = aws.client("lambda").get_function_configuration(FunctionName=f"{STACK}-send_mail")
+    statement = {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"}
+    aws.client("iam").put_role_policy(
+        RoleName=function["Role"].rsplit("/", 1)[-1], PolicyName="local-mail",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )  # fmt: skip
 
 
 def _create_routes(aws: LocalAws, api_id: str) -> None:
