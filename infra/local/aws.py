@@ -26,6 +26,7 @@ class LocalAws:
     def __init__(self, port: int, state: Path) -> None:
         self.port = port
         self.state = state
+        self.temporary = state / "aws" / "tmp"
         self.endpoint = f"http://127.0.0.1:{port}"
         self.mails = f"{self.endpoint}/_ministack/ses/messages"
 
@@ -38,6 +39,8 @@ class LocalAws:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
+            # Where the local AWS unpacks the functions and the SAM CLI leaves its archives behind.
+            "TMPDIR": str(self.temporary),
         }
 
     def client(self, service: str) -> Any:
@@ -50,10 +53,9 @@ class LocalAws:
     def start(self, children: Children) -> Child:
         """Starts it with empty state and waits until it answers."""
         shutil.rmtree(self.state / "aws", ignore_errors=True)
-        temporary = self.state / "aws" / "tmp"
-        temporary.mkdir(parents=True)
+        self.temporary.mkdir(parents=True)
         with step(f"starting the local AWS on {self.endpoint}"):
-            child = children.start("the local AWS", [venv("python"), "-m", "ministack"], self.state / "aws.log", self._own(temporary))
+            child = children.start("the local AWS", [venv("python"), "-m", "ministack"], self.state / "aws.log", self._own())
             deadline = time.monotonic() + START_SECONDS
             while not self._answers():
                 child.check()
@@ -62,15 +64,13 @@ class LocalAws:
                 time.sleep(0.1)
         return child
 
-    def _own(self, temporary: Path) -> dict[str, str]:
+    def _own(self) -> dict[str, str]:
         return self.environment() | {
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_HOST": "127.0.0.1",
             "STATE_DIR": str(self.state / "aws" / "state"),
             "S3_DATA_DIR": str(self.state / "aws" / "s3"),
-            # Where it unpacks the functions.
-            "TMPDIR": str(temporary),
             # As many concurrent invocations as a real account; more are refused with 429.
             "LAMBDA_ACCOUNT_CONCURRENCY": "1000",
             "MINISTACK_WORKER_THREADS": "256",

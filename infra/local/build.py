@@ -1,7 +1,9 @@
-"""Builds the functions and lays them out as the template expects."""
+"""Builds the functions and packages them where the template expects them."""
 
 import os
-import shutil
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from .console import Failure, step
 from .paths import TARGET
@@ -12,43 +14,54 @@ from .tools import environment
 # Why not `cargo lambda build`, which `make deploy` uses: it builds with `--target`, into a directory of its own, so
 # the AWS SDK would be compiled a second time. A plain build shares everything with the tests.
 BUILD = ["cargo", "build", "--workspace", "--bins"]
+# Small archives are worth nothing on the same machine.
+COMPRESSION = 1
 
 
-def functions_dev() -> list[Function]:
+def functions_dev() -> None:
     """Builds every binary with the dev profile and packages the functions."""
     with step("building the functions (the first time takes some minutes)"):
         if run(BUILD, environment()) != 0:
             raise Failure("the build failed")
-        return package("debug")
+        _package("debug")
 
 
-def functions_release() -> list[Function]:
+def functions_release() -> None:
     """The same with the release profile, for measurements."""
     with step("building the functions with optimisations (takes long)"):
         if run([*BUILD, "--release"], environment()) != 0:
             raise Failure("the build failed")
-        return package("release")
+        _package("release")
 
 
-def package(profile: str) -> list[Function]:
-    """Puts each built binary where the template's CodeUri points to."""
+def _package(profile: str) -> None:
     every = functions()
     missing = [function.name for function in every if not (TARGET / profile / function.name).is_file()]
     if missing:
         raise Failure(f"template.yaml names functions that have no binary: {', '.join(missing)}")
-    for function in every:
-        _place(TARGET / profile / function.name, function.bootstrap)
-    return every
+    # Compressing releases the interpreter lock, so threads are enough.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda function: _archive(function, TARGET / profile / function.name), every))
 
 
-def _place(built: os.PathLike[str], bootstrap: os.PathLike[str]) -> None:
-    """Links rather than copies: tens of binaries of tens of megabytes each."""
-    if os.path.exists(bootstrap):
-        if os.path.samefile(built, bootstrap):
-            return
-        os.unlink(bootstrap)
-    os.makedirs(os.path.dirname(bootstrap), exist_ok=True)
-    try:
-        os.link(built, bootstrap)
-    except OSError:
-        shutil.copy2(built, bootstrap)
+def _archive(function: Function, binary: Path) -> None:
+    """Packages one binary, unless its package is of this very build already: then a deployment finds it unchanged."""
+    state = binary.stat()
+    mark = f"{binary} {state.st_size} {state.st_mtime_ns}".encode()
+    if zipfile.is_zipfile(function.package):
+        with zipfile.ZipFile(function.package) as packaged:
+            if packaged.comment == mark:
+                return
+    write_package(function, binary.read_bytes(), mark)
+
+
+def write_package(function: Function, program: bytes, comment: bytes = b"") -> None:
+    """Writes the archive that is deployed as this function."""
+    function.package.parent.mkdir(parents=True, exist_ok=True)
+    entry = zipfile.ZipInfo("bootstrap")
+    entry.external_attr = 0o755 << 16
+    unfinished = function.package.with_suffix(".part")
+    with zipfile.ZipFile(unfinished, "w") as archive:
+        archive.comment = comment
+        archive.writestr(entry, program, zipfile.ZIP_DEFLATED, COMPRESSION)
+    unfinished.replace(function.package)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import build, checks, demo, deploy, generate, prove, purchase, watch
+from . import build, checks, demo, deploy, generate, prove, purchase, readme, watch
 from .aws import LocalAws
 from .console import Failure, say, step
 from .deploy import STRIPE_WEBHOOK_SECRET, Stack
@@ -71,10 +71,10 @@ def command_run(_: argparse.Namespace) -> None:
         build.functions_dev()
         stack = start_stack(children, state, AWS_PORT, PROVIDERS_PORT)
         logins = demo.load(stack)
-        (STATE / "api-url").write_text(stack.api_url + "\n")
-        children.on_exit("", (STATE / "api-url").unlink)
+        (STATE / "env").write_text(stack.shell_variables())
+        children.on_exit("", (STATE / "env").unlink)
         say(f"""
-API      {stack.api_url}      (also in .local/api-url)
+API      {stack.api_url}      (the addresses are also in .local/env)
 Docs     {stack.api_url}/docs
 Mails    {stack.aws.mails}
 Stripe   {stack.providers_url}/stripe      (stand-in; test controls below /_test/)
@@ -101,6 +101,7 @@ def deployed_test(state: Path) -> None:
         say("==> loading demo data a second time, which must change nothing")
         demo.load(stack)
         demo.load(stack)
+        readme.first_purchase(stack)
         say("==> updating the stack with a changed template parameter")
         deploy.deploy(stack.aws, stack.providers_url, LogLevel="warn")
         deploy.delete(stack.aws)

@@ -19,12 +19,12 @@ STOP_SECONDS = 5
 
 
 def stop_on_signals() -> None:
-    """Makes SIGTERM and SIGHUP end the command the way Ctrl-C does."""
+    """Makes SIGTERM and SIGHUP end the command the way Ctrl-C does, and Ctrl-C also where a shell has it ignored."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
 
 
@@ -110,7 +110,6 @@ class Children:
             if name:
                 say(f"    stopping {name}")
             stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         stop_on_signals()
 
 

@@ -42,9 +42,9 @@ class Function:
     triggers: list[Trigger]
 
     @property
-    def bootstrap(self) -> Path:
-        """Where its package is put before a deployment."""
-        return PACKAGES / self.name / "bootstrap"
+    def package(self) -> Path:
+        """The archive that is deployed; `cargo lambda build --output-format zip` puts it there too."""
+        return PACKAGES / self.name / "bootstrap.zip"
 
 
 def functions() -> list[Function]:
@@ -54,7 +54,7 @@ def functions() -> list[Function]:
         if resource["Type"] != "AWS::Serverless::Function":
             continue
         properties = resource["Properties"]
-        name = properties["CodeUri"].rstrip("/").rsplit("/", 1)[-1]
+        name = properties["CodeUri"].split("/")[-2]
         pascal = "".join(word.capitalize() for word in name.split("_"))
         if pascal != logical_id or not properties["FunctionName"].endswith(f"-{name}"):
             raise Failure(f"template.yaml: {logical_id}, its CodeUri and its FunctionName must all say the same name")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from . import bridge, deploy, generate
 from .aws import LocalAws
-from .build import BUILD
+from .build import BUILD, write_package
 from .console import Failure, say, step
 from .deploy import STACK, Stack
 from .processes import Children, free_port, run
@@ -18,7 +18,7 @@ FUNCTIONS_PORT = 4522
 # Each is a `cargo run` of its own, so few.
 CONCURRENCY = 2
 # The deployed functions are never invoked: `cargo lambda watch` builds the real ones when they are first called.
-PLACEHOLDER = "#!/bin/sh\necho 'this function runs under cargo lambda watch' >&2\nexit 1\n"
+PLACEHOLDER = b"#!/bin/sh\necho 'this function runs under cargo lambda watch' >&2\nexit 1\n"
 
 
 def serve(children: Children, state: Path, start_providers: Callable[[Children, Stack, int], None]) -> None:
@@ -27,7 +27,8 @@ def serve(children: Children, state: Path, start_providers: Callable[[Children, 
     with step("building (only what changed)"):
         if run(BUILD, environment()) != 0:
             raise Failure("the build failed")
-    _place_placeholders()
+    for function in functions():
+        write_package(function, PLACEHOLDER)
     aws = LocalAws(free_port(AWS_PORT, "local AWS"), state)
     providers_port = free_port(PROVIDERS_PORT, "provider stand-ins")
     functions_port = free_port(FUNCTIONS_PORT, "functions")
@@ -62,14 +63,6 @@ Invoke one   cargo lambda invoke -A 127.0.0.1 -P {functions_port} place_order --
 
 Ctrl-C stops everything.""")
     children.wait()
-
-
-def _place_placeholders() -> None:
-    for function in functions():
-        function.bootstrap.parent.mkdir(parents=True, exist_ok=True)
-        function.bootstrap.unlink(missing_ok=True)
-        function.bootstrap.write_text(PLACEHOLDER)
-        function.bootstrap.chmod(0o755)
 
 
 def _variables(aws: LocalAws) -> dict[str, str]:

@@ -4,7 +4,6 @@ mod failure;
 mod layers;
 mod openapi;
 mod repository;
-mod sizes;
 mod template;
 
 use std::process::ExitCode;
@@ -16,8 +15,7 @@ const USAGE: &str = "cargo xtask <command>
   check             everything below that checks
   check-layers      packages depend on each other only in the allowed directions
   check-template    every function of template.yaml has all its parts, and the other way round
-  openapi [--check] writes docs/openapi.json from the handlers, or fails when it differs
-  sizes             the size of every packaged function";
+  openapi [--check] writes docs/openapi.json from the handlers, or fails when it differs";
 
 /// What a command found wrong, one finding per entry.
 type Findings = Vec<String>;
@@ -51,7 +49,6 @@ fn run(words: &[&str]) -> Result<Findings, Failure> {
         ["check-template"] => template::check(&repository),
         ["openapi"] => openapi::write(&repository),
         ["openapi", "--check"] => openapi::check(&repository),
-        ["sizes"] => sizes::print(&repository),
         _ => Err(Failure::Usage(USAGE)),
     }
 }

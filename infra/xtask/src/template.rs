@@ -147,7 +147,7 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       FunctionName: !Sub "${AWS::StackName}-place_order"
-      CodeUri: target/lambda/place_order/
+      CodeUri: target/lambda/place_order/bootstrap.zip
       LoggingConfig: { LogGroup: !Ref OrdersLogs }
       Policies:
         - Version: "2012-10-17"
