@@ -19,7 +19,7 @@ fn indexes(table: &str) -> &'static [&'static str] {
     match table {
         CATALOG => &["by_category", "newest", "by_seller"],
         COMMERCE => &["by_buyer", "by_seller", "by_expiry"],
-        LEDGER => &["by_time"],
+        LEDGER => &["by_order"],
         _ => &[],
     }
 }

@@ -28,7 +28,7 @@ async fn the_tables_are_those_of_the_template() {
         "Commerce.by_buyer gsi1pk gsi1sk",
         "Commerce.by_expiry gsi3pk gsi3sk",
         "Commerce.by_seller gsi2pk gsi2sk",
-        "Ledger.by_time gsi1pk gsi1sk",
+        "Ledger.by_order gsi1pk gsi1sk",
     ];
     assert_eq!(indexes, expected);
 }
