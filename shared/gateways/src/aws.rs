@@ -30,3 +30,10 @@ pub(crate) fn is_passing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpRespon
 pub(crate) fn is_passing_code(code: Option<&str>) -> bool {
     code.is_some_and(|code| PASSING.contains(&code))
 }
+
+/// The messages of an error and of everything that caused it.
+#[cfg(any(feature = "bus", feature = "mail"))]
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

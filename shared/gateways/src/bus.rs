@@ -8,7 +8,7 @@ use aws_sdk_eventbridge::{
 use crate::aws;
 
 /// EventBridge takes no more entries in one call.
-const ENTRIES_MAX: usize = 10;
+pub const ENTRIES_MAX: usize = 10;
 
 /// An event to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +66,9 @@ impl Bus {
                 results.resize(events.len(), Err(PublishError::Unavailable("no result".to_owned())));
                 return results;
             }
-            Err(error) if aws::is_passing(&error) => PublishError::Unavailable(chain(&error)),
-            Err(error) => PublishError::Rejected(chain(&error)),
+            // As text: one cause serves every event of a call, and the SDK's errors cannot be copied.
+            Err(error) if aws::is_passing(&error) => PublishError::Unavailable(aws::chain(&error)),
+            Err(error) => PublishError::Rejected(aws::chain(&error)),
         };
         vec![Err(failure); events.len()]
     }
@@ -90,10 +91,4 @@ fn result(entry: &PutEventsResultEntry) -> Result<(), PublishError> {
     } else {
         Err(PublishError::Rejected(code.to_owned()))
     }
-}
-
-/// One cause serves every event of a call, and the SDK's errors cannot be copied; so it is kept as text.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

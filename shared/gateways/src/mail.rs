@@ -74,10 +74,17 @@ impl Mailer for SesMailer {
             .email_tags(tag.map_err(|error| MailError::Rejected(error.into()))?);
         match call.send().await {
             Ok(_) => Ok(()),
-            Err(error) if aws::is_passing(&error) => Err(MailError::Unavailable(error.into())),
-            Err(error) => Err(MailError::Rejected(error.into())),
+            Err(error) if aws::is_passing(&error) => Err(MailError::Unavailable(cause(&error))),
+            Err(error) => Err(MailError::Rejected(cause(&error))),
         }
     }
+}
+
+/// The causes of a failure as text. SES quotes the addresses it does not like, and a log must not hold them.
+fn cause(error: &dyn std::error::Error) -> BoxError {
+    let chain = aws::chain(error);
+    let words = chain.split_whitespace().map(|word| if word.contains('@') { "[address]" } else { word });
+    words.collect::<Vec<_>>().join(" ").into()
 }
 
 fn message(mail: &Mail) -> Result<Message, BuildError> {

@@ -145,17 +145,21 @@ pub struct StripeMetadata {
     pub attempt: Option<u32>,
 }
 
-/// Authentic bytes that are no event.
-#[derive(Debug, thiserror::Error)]
-#[error("the message is not an event of Stripe")]
-pub struct UnreadableEvent(#[source] serde_json::Error);
+/// Authentic bytes that are no event. The reader's own words are not kept: they quote what they stumbled over, and
+/// an event is full of personal data.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message is not an event of Stripe: line {line}, column {column}")]
+pub struct UnreadableEvent {
+    line: usize,
+    column: usize,
+}
 
 /// Reads an event. Call [`verify`] first.
 ///
 /// # Errors
 /// [`UnreadableEvent`] when the bytes are no event.
 pub fn parse_event(raw: &[u8]) -> Result<StripeEvent, UnreadableEvent> {
-    serde_json::from_slice(raw).map_err(UnreadableEvent)
+    serde_json::from_slice(raw).map_err(|e| UnreadableEvent { line: e.line(), column: e.column() })
 }
 
 fn object_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StripeObject, D::Error> {
