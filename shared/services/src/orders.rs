@@ -130,7 +130,7 @@ async fn read_checkout(
     let items = app.store.get_many(&keys).await?;
     let item = |index: usize| items.get(index).and_then(Option::as_ref);
     if let Some(key) = &once.key
-        && let Some(answer) = idempotency::stored_answer(key, item(3))?
+        && let Some(answer) = idempotency::stored_answer(key, item(3), once.at)?
     {
         return Ok(Err(answer));
     }
@@ -426,20 +426,26 @@ pub(crate) fn post(
     Ok(())
 }
 
-/// Releases a bounded number of overdue orders of every shard.
+/// Releases a bounded number of overdue orders of every shard. One that cannot be released does not keep the
+/// others from it.
 ///
 /// # Errors
-/// [`Error`] when the database does not answer; what was released stays released.
+/// The first failure, after all the others were tried; what was released stays released.
 pub async fn sweep(app: &App) -> Result<u32, Error> {
     /// How many orders of a shard one sweep looks at; the next sweep goes on.
     const PER_SHARD_MAX: u16 = 200;
-    let mut released = 0_u32;
+    let (mut released, mut failure) = (0_u32, None);
     for shard in 0..orders::EXPIRY_SHARDS {
         for id in app.store.overdue(shard, app.now(), PER_SHARD_MAX).await? {
-            if expire(app, &id).await? == Change::Applied {
-                released = released.saturating_add(1);
+            match expire(app, &id).await {
+                Ok(Change::Applied) => released = released.saturating_add(1),
+                Ok(Change::AlreadyApplied) => {}
+                Err(error) => {
+                    tracing::error!(order.id = %id, "Order {id} could not be released");
+                    failure.get_or_insert(error);
+                }
             }
         }
     }
-    Ok(released)
+    failure.map_or(Ok(released), Err)
 }
