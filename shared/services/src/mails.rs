@@ -182,10 +182,11 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
 }
 
 fn goods(part: &Part) -> String {
-    let lines = part
-        .lines
-        .iter()
-        .map(|line| format!("{} × {} – {}", line.quantity, line.title, line.total.display()));
+    let lines = part.lines.iter().map(|line| {
+        let options: Vec<String> =
+            line.options.iter().map(|option| format!(", {}: {}", option.name, option.value)).collect();
+        format!("{} × {}{} – {}", line.quantity, line.title, options.concat(), line.total.display())
+    });
     let mut text = format!("From {}:", part.seller_name);
     for line in lines {
         text.extend(["\n", &line]);
