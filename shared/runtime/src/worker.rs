@@ -10,8 +10,9 @@ use tracing::Instrument;
 /// What happened to one message. An error puts it back; after a few tries it goes to the dead-letter queue.
 pub type Handled = Result<(), sutler_services::Error>;
 
+/// What a queue hands over at once.
 #[derive(Debug, Deserialize)]
-struct QueueBatch {
+pub struct QueueBatch {
     #[serde(rename = "Records")]
     records: Vec<QueueMessage>,
 }
@@ -26,9 +27,10 @@ pub struct QueueMessage {
     pub body: String,
 }
 
+/// Which messages of a batch the queue is to keep.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BatchAnswer {
+pub struct BatchAnswer {
     batch_item_failures: Vec<Failure>,
 }
 
@@ -49,22 +51,32 @@ where
 {
     let handle = &handle;
     run(service_fn(|batch: LambdaEvent<QueueBatch>| async move {
-        let mut batch_item_failures = Vec::new();
-        for message in batch.payload.records {
-            let item_identifier = message.message_id.clone();
-            let span = tracing::info_span!("message", message.id = %item_identifier);
-            if let Err(error) = handle(state, message).instrument(span.clone()).await {
-                span.in_scope(|| tracing::error!(error.chain = %chain(&error), "Message failed: {error}"));
-                batch_item_failures.push(Failure { item_identifier });
-            }
-        }
-        Ok::<_, Error>(BatchAnswer { batch_item_failures })
+        Ok::<_, Error>(queue_batch(state, handle, batch.payload).await)
     }))
     .await
 }
 
+/// Handles one batch of a queue.
+pub async fn queue_batch<'a, S, F, R>(state: &'a S, handle: &F, batch: QueueBatch) -> BatchAnswer
+where
+    F: Fn(&'a S, QueueMessage) -> R,
+    R: Future<Output = Handled> + Send,
+{
+    let mut batch_item_failures = Vec::new();
+    for message in batch.records {
+        let item_identifier = message.message_id.clone();
+        let span = tracing::info_span!("message", message.id = %item_identifier);
+        if let Err(error) = handle(state, message).instrument(span.clone()).await {
+            span.in_scope(|| tracing::error!(error.chain = %chain(&error), "Message failed: {error}"));
+            batch_item_failures.push(Failure { item_identifier });
+        }
+    }
+    BatchAnswer { batch_item_failures }
+}
+
+/// What a stream hands over at once.
 #[derive(Debug, Deserialize)]
-struct StreamBatch<T> {
+pub struct StreamBatch<T> {
     #[serde(rename = "Records")]
     records: Vec<T>,
 }
@@ -82,9 +94,25 @@ where
 {
     let handle = &handle;
     run(service_fn(|batch: LambdaEvent<StreamBatch<T>>| async move {
-        handle(state, batch.payload.records).await.map_err(|error| failed("Stream batch", &error))
+        stream_batch(state, handle, batch.payload).await
     }))
     .await
+}
+
+/// Handles one batch of a stream.
+///
+/// # Errors
+/// When any of its records cannot be handled; the stream then hands over the batch again, in halves.
+pub async fn stream_batch<'a, S, T, F, R>(
+    state: &'a S,
+    handle: &F,
+    batch: StreamBatch<T>,
+) -> Result<(), Error>
+where
+    F: Fn(&'a S, Vec<T>) -> R,
+    R: Future<Output = Handled> + Send,
+{
+    handle(state, batch.records).await.map_err(|error| failed("Stream batch", &error))
 }
 
 fn failed(what: &str, error: &sutler_services::Error) -> Error {
