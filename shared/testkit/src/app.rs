@@ -138,18 +138,70 @@ impl TestApp {
     /// A valid access token of `user`, as of now.
     #[must_use]
     pub fn sign_in(&self, user: &User) -> String {
+        self.sign(&self.claims(user), KID)
+    }
+
+    fn claims(&self, user: &User) -> Claims {
         let iat = self.app.now().seconds();
-        let claims = Claims {
+        Claims {
             sub: user.id.clone(),
             verified: user.verified,
             roles: user.roles.clone(),
             iat,
             exp: iat.saturating_add(600),
             iss: ISSUER.to_owned(),
-        };
-        let header = Header { kid: Some(KID.to_owned()), ..Header::new(Algorithm::EdDSA) };
+        }
+    }
+
+    fn sign(&self, claims: &Claims, kid: &str) -> String {
+        let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::EdDSA) };
         let key = EncodingKey::from_ed_der(&self.signing_key);
-        jsonwebtoken::encode(&header, &claims, &key).expect("a token")
+        jsonwebtoken::encode(&header, claims, &key).expect("a token")
+    }
+
+    /// What does not prove to be `user`: tokens that are unreadable, expired, of another issuer, of an unknown
+    /// key, unsigned, or signed for somebody else.
+    #[must_use]
+    pub fn bad_tokens(&self, user: &TestUser) -> Vec<String> {
+        let claims = self.claims(&user.user);
+        let other = Claims { verified: !claims.verified, roles: vec![Role::Admin], ..claims.clone() };
+        let (token, foreign) = (self.sign(&claims, KID), self.sign(&other, KID));
+        let (signed, _) = token.rsplit_once('.').expect("a signature");
+        let (_, signature) = foreign.rsplit_once('.').expect("a signature");
+        let (_, payload) = signed.split_once('.').expect("claims");
+        let unsigned = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT","kid":"test"}"#);
+        vec![
+            "x".to_owned(),
+            self.sign(&Claims { exp: claims.iat, ..claims.clone() }, KID),
+            self.sign(&Claims { iss: "another".to_owned(), ..claims.clone() }, KID),
+            self.sign(&claims, "unknown"),
+            format!("{unsigned}.{payload}."),
+            format!("{signed}.{signature}"),
+        ]
+    }
+
+    /// Calls a handler that must refuse, and makes sure that it wrote nothing.
+    pub async fn refused<H>(&self, handle: H, call: TestCall) -> TestAnswer
+    where
+        H: AsyncFn(&App, Request) -> Result<Response<Body>, ApiError>,
+    {
+        drop(self.db.drain_stream());
+        let answer = self.call(handle, call).await;
+        assert!(answer.status >= 400, "not refused: {}", answer.text);
+        assert_eq!(self.db.drain_stream(), [], "written by a refused call: {}", answer.text);
+        answer
+    }
+
+    /// Makes sure that `call` is refused to whoever cannot prove to be `user`.
+    pub async fn needs_token<H>(&self, user: &TestUser, handle: H, call: TestCall)
+    where
+        H: AsyncFn(&App, Request) -> Result<Response<Body>, ApiError>,
+    {
+        let tokens = self.bad_tokens(user).into_iter().map(|token| call.clone().token(&token));
+        for call in tokens.chain([call.clone()]) {
+            let answer = self.refused(&handle, call.clone()).await;
+            assert_eq!((answer.status, answer.problem()), (401, "unauthenticated"), "{call:?}");
+        }
     }
 
     async fn new_user(&self, name: &str, verified: bool, roles: &[Role]) -> TestUser {

@@ -8,9 +8,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sutler_gateways::payment::{
-    GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, ProviderRefund, RefundPayment,
-    RefundStatus, StartPayment, StartedPayment,
+use sutler_gateways::{
+    payment::{
+        GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, ProviderRefund, RefundPayment,
+        RefundStatus, StartPayment, StartedPayment,
+    },
+    secret::Secret,
 };
 
 /// What goes wrong with the next call.
@@ -20,6 +23,10 @@ pub enum GatewayFault {
     LostRequest,
     /// The call took effect, and its answer was lost.
     LostAnswer,
+    /// The provider says no.
+    Declined,
+    /// The provider does not understand the call, which is a bug.
+    Rejected,
 }
 
 /// A payment provider called `stripe`.
@@ -80,6 +87,8 @@ impl FakeGateway {
         let mut state = self.state();
         match state.faults.pop_front() {
             None => effect(&mut state),
+            Some(GatewayFault::Declined) => Err(GatewayError::Declined { code: "card_declined".to_owned() }),
+            Some(GatewayFault::Rejected) => Err(GatewayError::Rejected("told to fail".into())),
             Some(GatewayFault::LostRequest) => Err(GatewayError::Unavailable("told to fail".into())),
             Some(GatewayFault::LostAnswer) => {
                 drop(effect(&mut state));
@@ -114,9 +123,9 @@ impl PaymentGateway for FakeGateway {
                 last_error_code: None,
             });
             Ok(StartedPayment {
+                client_secret: Some(Secret::new(format!("{id}_secret"))),
                 provider_id: id,
                 status: payment.status,
-                client_secret: None,
                 redirect_url: None,
             })
         })

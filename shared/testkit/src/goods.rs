@@ -13,6 +13,7 @@ use sutler_domain::{
 use sutler_store::{
     Transaction, carts,
     catalog::variant_key,
+    codec::encode,
     stock,
     users::{AddressEntry, address_key},
 };
@@ -47,6 +48,17 @@ impl TestApp {
             .expect("a stock item");
         self.app.store.transact(transaction).await.expect("the stock is written");
         id
+    }
+
+    /// Changes something that is sold, as its seller would: the price, or whether it still is.
+    pub async fn change_goods(&self, id: &VariantId, change: impl FnOnce(&mut Variant)) {
+        let mut read = self.app.store.variant(id).await.expect("an answer").expect("a variant");
+        change(&mut read.value);
+        let key = variant_key(id);
+        let item = encode(&key, "variant", read.version.next(), &read.value).expect("an item");
+        let mut transaction = Transaction::new();
+        transaction.replace(key, item, read.version);
+        self.app.store.transact(transaction).await.expect("the variant is written");
     }
 
     /// The stock of a variant: available, reserved, committed.

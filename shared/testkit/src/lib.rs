@@ -13,6 +13,8 @@ mod app;
 mod call;
 mod capacity;
 mod clock;
+#[cfg(feature = "app")]
+mod cloud;
 mod connector;
 mod db;
 mod engine;
@@ -22,6 +24,8 @@ mod gateway;
 #[cfg(feature = "app")]
 mod goods;
 mod ids;
+#[cfg(feature = "app")]
+mod purchase;
 mod stream;
 mod tables;
 mod views;
@@ -32,12 +36,16 @@ pub use app::{TestApp, TestUser};
 pub use call::{TestAnswer, TestCall};
 pub use capacity::{Call, Meter, Units};
 pub use clock::FakeClock;
+#[cfg(feature = "app")]
+pub use cloud::{Queued, TestCloud};
 pub use db::TestDb;
 pub use engine::Operation;
 pub use faults::{Fault, Moment, RandomFaults, Reason, Rule};
 #[cfg(feature = "app")]
 pub use gateway::{FakeGateway, GatewayFault};
 pub use ids::SeqIds;
+#[cfg(feature = "app")]
+pub use purchase::Stage;
 pub use stream::{Change, Item, lambda_event};
 pub use tables::{CATALOG, COMMERCE, IDENTITY, LEDGER, TABLES};
 

@@ -1,0 +1,143 @@
+//! Orders at every point of their lives, brought there by the use cases themselves.
+
+#![expect(clippy::missing_panics_doc, reason = "a test kit reports its own failures by failing the test")]
+
+use sutler_domain::{
+    idempotency::{Answer, Once},
+    ids::{AddressId, CartId, OrderId, VariantId},
+    order::Change,
+    shipment::Tracking,
+};
+use sutler_services::{
+    carts::{CartAccess, quote_cart},
+    invariants,
+    orders::{self, PlaceOrder, PlacedOrder},
+    payments::{self, News, Report},
+    shipping,
+};
+use sutler_store::orders::OrderAggregate;
+
+use crate::{FakeGateway, TestApp, TestUser};
+
+/// How far an order of one seller has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Placed, and waiting for payment.
+    AwaitingPayment,
+    /// Given up before payment.
+    Cancelled,
+    /// Paid, and waiting to be shipped.
+    Paid,
+    /// Given up after payment.
+    Refunded,
+    /// With the carrier.
+    InTransit,
+    /// Delivered, and so complete.
+    Completed,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::AwaitingPayment,
+        Self::Cancelled,
+        Self::Paid,
+        Self::Refunded,
+        Self::InTransit,
+        Self::Completed,
+    ];
+}
+
+fn nothing<T>(_: &T) -> Answer {
+    Answer { status: 200, body: String::new() }
+}
+
+fn id_of(placed: &PlacedOrder) -> Answer {
+    Answer { status: 201, body: placed.order.id.to_string() }
+}
+
+impl TestApp {
+    fn once<T>(&self, render: fn(&T) -> Answer) -> Once<T> {
+        Once { key: None, render, at: self.app.now() }
+    }
+
+    /// The hash of what the user's cart costs, which an order has to repeat.
+    pub async fn quote_hash(&self, user: &TestUser, cart: &CartId, address: &AddressId) -> String {
+        let access = CartAccess { user: Some(user.id().clone()), token_hash: None };
+        quote_cart(&self.app, cart, &access, Some(address.clone())).await.expect("a quote").hash
+    }
+
+    /// An order of exactly these lines that waits for payment.
+    pub async fn order(&self, buyer: &TestUser, lines: &[(&VariantId, u32)]) -> OrderId {
+        let (cart, address) = (self.fill_cart(buyer, lines).await, self.address(buyer).await);
+        let quote_hash = self.quote_hash(buyer, &cart, &address).await;
+        let render_quote = |_: &_| String::new();
+        let command = PlaceOrder { buyer: buyer.id().clone(), cart, address, quote_hash, render_quote };
+        let answer = orders::place(&self.app, &command, &self.once(id_of)).await.expect("an order");
+        OrderId::parse(&answer.body).expect("an order id")
+    }
+
+    /// An order of `seller`'s goods that has come as far as `stage`.
+    pub async fn order_at(
+        &self,
+        stage: Stage,
+        buyer: &TestUser,
+        seller: &TestUser,
+        lines: &[(&VariantId, u32)],
+    ) -> OrderId {
+        let id = self.order(buyer, lines).await;
+        if matches!(stage, Stage::Paid | Stage::Refunded | Stage::InTransit | Stage::Completed) {
+            self.pay(buyer, &id).await;
+        }
+        if matches!(stage, Stage::Cancelled | Stage::Refunded) {
+            orders::cancel(&self.app, &id, buyer.id(), &self.once(nothing)).await.expect("cancelled");
+        }
+        if matches!(stage, Stage::InTransit | Stage::Completed) {
+            self.ship(seller, &id).await;
+        }
+        if stage == Stage::Completed {
+            self.deliver(buyer, seller, &id).await;
+        }
+        id
+    }
+
+    /// The buyer pays an order, and the provider's word of it arrives.
+    pub async fn pay(&self, buyer: &TestUser, order: &OrderId) {
+        let gateway = FakeGateway::default();
+        let started = payments::start(&self.app, &gateway, order, buyer.id()).await.expect("a payment");
+        let report = Report {
+            gateway: "stripe",
+            message: Some(format!("evt_{order}")),
+            order: order.clone(),
+            attempt: started.attempt,
+            provider_id: started.payment.provider_id,
+            news: News::Succeeded(started.amount),
+        };
+        assert_eq!(payments::finalise(&self.app, &report).await.expect("finalised"), Change::Applied);
+    }
+
+    /// The seller hands their part to a carrier called `dhl`, under the number `1`.
+    pub async fn ship(&self, seller: &TestUser, order: &OrderId) {
+        let tracking = Tracking::parse("dhl", "1").expect("tracking");
+        let once = self.once(nothing);
+        shipping::ship(&self.app, order, &seller.seller(), &tracking, &once).await.expect("shipped");
+    }
+
+    /// The buyer says that the seller's part arrived.
+    pub async fn deliver(&self, buyer: &TestUser, seller: &TestUser, order: &OrderId) {
+        let (part, once) = (seller.seller(), self.once(nothing));
+        shipping::confirm_delivery(&self.app, order, &part, buyer.id(), &once).await.expect("delivered");
+    }
+
+    /// An order with everything that belongs to it.
+    pub async fn read_order(&self, id: &OrderId) -> OrderAggregate {
+        self.app.store.order(id).await.expect("an answer").expect("an order")
+    }
+
+    /// Stock, orders, payments and ledger agree with each other.
+    pub async fn assert_clean(&self) {
+        let found = invariants::check(&self.app).await.expect("a check");
+        assert!(found.complete);
+        assert_eq!(found.problems, Vec::<String>::new());
+    }
+}
