@@ -16,6 +16,7 @@ from .tools import environment
 BUILD = ["cargo", "build", "--workspace", "--bins"]
 # Small archives are worth nothing on the same machine.
 COMPRESSION = 1
+PLACEHOLDER = b"#!/bin/sh\necho 'this function runs outside the local AWS' >&2\nexit 1\n"
 
 
 def functions_dev() -> None:
@@ -23,25 +24,24 @@ def functions_dev() -> None:
     with step("building the functions (the first time takes some minutes)"):
         if run(BUILD, environment()) != 0:
             raise Failure("the build failed")
-        _package("debug")
+        _package()
 
 
 def functions_release() -> None:
-    """The same with the release profile, for measurements."""
+    """Builds them with the release profile, for measurements."""
     with step("building the functions with optimisations (takes long)"):
         if run([*BUILD, "--release"], environment()) != 0:
             raise Failure("the build failed")
-        _package("release")
 
 
-def _package(profile: str) -> None:
+def _package() -> None:
     every = functions()
-    missing = [function.name for function in every if not (TARGET / profile / function.name).is_file()]
+    missing = [function.name for function in every if not (TARGET / "debug" / function.name).is_file()]
     if missing:
         raise Failure(f"template.yaml names functions that have no binary: {', '.join(missing)}")
     # Compressing releases the interpreter lock, so threads are enough.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda function: _archive(function, TARGET / profile / function.name), every))
+        list(pool.map(lambda function: _archive(function, TARGET / "debug" / function.name), every))
 
 
 def _archive(function: Function, binary: Path) -> None:
@@ -52,11 +52,16 @@ def _archive(function: Function, binary: Path) -> None:
         with zipfile.ZipFile(function.package) as packaged:
             if packaged.comment == mark:
                 return
-    write_package(function, binary.read_bytes(), mark)
+    _write(function, binary.read_bytes(), mark)
 
 
-def write_package(function: Function, program: bytes, comment: bytes = b"") -> None:
-    """Writes the archive that is deployed as this function."""
+def placeholders() -> None:
+    """Packages for a stack whose functions run outside the local AWS, so that they need not be built to deploy it."""
+    for function in functions():
+        _write(function, PLACEHOLDER, b"")
+
+
+def _write(function: Function, program: bytes, comment: bytes) -> None:
     function.package.parent.mkdir(parents=True, exist_ok=True)
     entry = zipfile.ZipInfo("bootstrap")
     entry.external_attr = 0o755 << 16

@@ -22,6 +22,7 @@ PATH_VALUES = {
     "category": f"cat_{ULID}",
     "cart": f"crt_{ULID}",
     "order": ORDER,
+    "address": f"adr_{ULID}",
     "part": f"sel_{ULID}",
 }
 ADDRESS = {
@@ -38,7 +39,10 @@ BODIES: dict[str, Any] = {
     "logout": {"refresh_token": "the refresh token"},
     "add_address": ADDRESS,
     "create_seller": {"name": "North Star Crafts", "slug": "north-star-crafts", "return_policy": "30 days"},
-    "create_product": {"title": "Oak bowl", "description": "Turned by hand.", "category": PATH_VALUES["category"]},
+    "create_product": {
+        "title": "Oak bowl", "description": "Turned by hand.", "category": PATH_VALUES["category"],
+        "price": {"amount": 3900, "currency": "USD"},
+    },
     "update_product": {"title": "Oak bowl, large"},
     "create_variant": {"sku": "BOWL-L", "price": {"amount": 4200, "currency": "USD"}},
     "update_variant": {"price": {"amount": 3900, "currency": "USD"}},
@@ -48,8 +52,8 @@ BODIES: dict[str, Any] = {
     "create_cart": {},
     "put_cart_line": {"quantity": 1},
     "merge_cart": {"guest_cart": PATH_VALUES["cart"], "token": "the guest cart's token"},
-    "quote_cart": {"address": ADDRESS},
-    "place_order": {"cart": PATH_VALUES["cart"], "address": ADDRESS, "quote_hash": "the hash from the quote"},
+    "quote_cart": {"address": PATH_VALUES["address"]},
+    "place_order": {"cart": PATH_VALUES["cart"], "address": PATH_VALUES["address"], "quote": "the hash from the quote"},
     "cancel_order": {},
     "start_payment": {"gateway": "stripe"},
     "ship_part": {"carrier": "ups", "tracking_number": "1Z999AA10123456784"},

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import build, checks, demo, deploy, generate, prove, purchase, readme, watch
+from . import bench, build, checks, demo, deploy, generate, prove, purchase, readme, watch
 from .aws import LocalAws
 from .console import Failure, say, step
 from .deploy import STRIPE_WEBHOOK_SECRET, Stack
@@ -37,7 +37,7 @@ def state_of(name: str) -> Iterator[Path]:
         yield state
 
 
-def start_providers(children: Children, stack: Stack, port: int) -> None:
+def start_providers(children: Children, stack: Stack, port: int, profile: str = "debug") -> None:
     """Starts the stand-ins of the payment providers, which send their webhooks to the stack."""
     stand_ins = {
         "PROVIDERS_ADDR": f"127.0.0.1:{port}",
@@ -45,7 +45,7 @@ def start_providers(children: Children, stack: Stack, port: int) -> None:
         "STRIPE_WEBHOOK_SECRET": STRIPE_WEBHOOK_SECRET,
     }
     log = stack.aws.state / "providers.log"
-    child = children.start("the provider stand-ins", [str(TARGET / "debug" / "providers")], log, environment() | stand_ins)
+    child = children.start("the provider stand-ins", [str(TARGET / profile / "providers")], log, environment() | stand_ins)
     with step(f"starting the provider stand-ins on {stack.providers_url}"):
         while "listening" not in log.read_text():
             child.check()
@@ -121,13 +121,15 @@ def command_prove(arguments: argparse.Namespace) -> None:
         prove.run(stack, arguments.buyers, arguments.units)
 
 
-def command_bench(arguments: argparse.Namespace) -> None:
+def command_bench(_: argparse.Namespace) -> None:
     """Measures size, start, latency, CPU, memory and DynamoDB use of the release build."""
     with state_of("bench") as state, Children() as children:
-        build.functions_dev()
         build.functions_release()
-        stack = start_stack(children, state, None, None)
-        must([str(TARGET / "debug" / "xtask"), "bench", *arguments.rest], stack.environment())
+        build.placeholders()
+        aws, port = LocalAws(free_port(None, "local AWS"), state), free_port(None, "provider stand-ins")
+        aws.start(children)
+        stack = deploy.deploy(aws, f"http://127.0.0.1:{port}")
+        bench.run_bench(stack, lambda measured: start_providers(children, measured, port, "release"))
 
 
 def command_fmt(_: argparse.Namespace) -> None:
@@ -165,8 +167,6 @@ def parse() -> argparse.Namespace:
         if name == "prove":
             command.add_argument("--buyers", type=int, default=prove.BUYERS)
             command.add_argument("--units", type=int, default=prove.UNITS)
-        if name == "bench":
-            command.add_argument("rest", nargs=argparse.REMAINDER)
     return parser.parse_args()
 
 

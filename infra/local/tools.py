@@ -49,7 +49,9 @@ def cargo_tool(name: str) -> str:
         if candidate and version_of(candidate) == version:
             return candidate
     with step(f"building {name} {version} into .tools (once, about {duration})"):
-        command = ["cargo", "install", "--quiet", "--locked", "--version", version, "--root", str(TOOLS), name]
-        if run(command, dict(os.environ, CARGO_TARGET_DIR=str(TARGET / "tools"))) != 0:
+        # Without optimisations: they take seconds to run and minutes to optimise.
+        command = ["cargo", "install", "--quiet", "--debug", "--locked", "--version", version, "--root", str(TOOLS), name]
+        variables = {"CARGO_TARGET_DIR": str(TARGET / "tools"), "CARGO_PROFILE_DEV_DEBUG": "0"}
+        if run(command, os.environ | variables) != 0:
             raise Failure(f"{name} {version} could not be built")
     return ours

@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from . import bridge, deploy, generate
+from . import bridge, build, deploy, generate
 from .aws import LocalAws
-from .build import BUILD, write_package
 from .console import Failure, say, step
 from .deploy import STACK, Stack
 from .processes import Children, free_port, run
-from .template import functions
 from .tools import environment, venv
 
 AWS_PORT = 4520
@@ -17,18 +15,15 @@ PROVIDERS_PORT = 4521
 FUNCTIONS_PORT = 4522
 # Each is a `cargo run` of its own, so few.
 CONCURRENCY = 2
-# The deployed functions are never invoked: `cargo lambda watch` builds the real ones when they are first called.
-PLACEHOLDER = b"#!/bin/sh\necho 'this function runs under cargo lambda watch' >&2\nexit 1\n"
 
 
 def serve(children: Children, state: Path, start_providers: Callable[[Children, Stack, int], None]) -> None:
     """Runs until Ctrl-C."""
     generate.check()
     with step("building (only what changed)"):
-        if run(BUILD, environment()) != 0:
+        if run(build.BUILD, environment()) != 0:
             raise Failure("the build failed")
-    for function in functions():
-        write_package(function, PLACEHOLDER)
+    build.placeholders()
     aws = LocalAws(free_port(AWS_PORT, "local AWS"), state)
     providers_port = free_port(PROVIDERS_PORT, "provider stand-ins")
     functions_port = free_port(FUNCTIONS_PORT, "functions")

@@ -22,6 +22,9 @@ pub enum Failure {
     /// Text cannot be printed.
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
+    /// A call that is measured did not work.
+    #[error("cannot measure: {0}")]
+    Bench(String),
     /// `cargo metadata` did not answer.
     #[error("cargo metadata: {0}")]
     Cargo(String),

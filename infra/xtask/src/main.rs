@@ -1,5 +1,6 @@
 //! The checks and generators of this repository that are written in Rust: `cargo xtask <command>`.
 
+mod capacity;
 mod failure;
 mod layers;
 mod openapi;
@@ -15,7 +16,8 @@ const USAGE: &str = "cargo xtask <command>
   check             everything below that checks
   check-layers      packages depend on each other only in the allowed directions
   check-template    every function of template.yaml has all its parts, and the other way round
-  openapi [--check] writes docs/openapi.json from the handlers, or fails when it differs";
+  openapi [--check] writes docs/openapi.json from the handlers, or fails when it differs
+  capacity          what one purchase asks of DynamoDB, as JSON";
 
 /// What a command found wrong, one finding per entry.
 type Findings = Vec<String>;
@@ -45,6 +47,7 @@ fn run(words: &[&str]) -> Result<Findings, Failure> {
             Ok([layers::check(&repository)?, openapi::check(&repository)?, template::check(&repository)?]
                 .concat())
         }
+        ["capacity"] => capacity::print(),
         ["check-layers"] => layers::check(&repository),
         ["check-template"] => template::check(&repository),
         ["openapi"] => openapi::write(&repository),

@@ -1,6 +1,7 @@
 //! Every function of `template.yaml` has all its parts, and every part belongs to a function.
 
 mod function;
+mod sample;
 mod yaml;
 
 use std::collections::BTreeSet;
@@ -24,7 +25,28 @@ pub fn check(repository: &Repository) -> Result<Findings, Failure> {
     }
     let document = serde_json::from_str(&repository.read(openapi::FILE)?)
         .map_err(|source| Failure::Json { what: openapi::FILE, source })?;
-    Ok(gaps(&yaml::read(FILE, &repository.read(FILE)?)?, &files, &document))
+    let template = yaml::read(FILE, &repository.read(FILE)?)?;
+    let mut findings = gaps(&template, &files, &document);
+    findings.extend(wrong_samples(repository, &Function::all(&template), &files, &document)?);
+    Ok(findings)
+}
+
+fn wrong_samples(
+    repository: &Repository,
+    functions: &[Function],
+    files: &BTreeSet<String>,
+    document: &Value,
+) -> Result<Findings, Failure> {
+    let mut findings = Findings::new();
+    for function in functions {
+        let file = format!("events/{}.json", function.name);
+        if let ([Route { method, path }], true) = (function.routes.as_slice(), files.contains(&file)) {
+            let event = serde_json::from_str(&repository.read(&file)?)
+                .map_err(|source| Failure::Json { what: "a sample event", source })?;
+            findings.extend(sample::wrong(function.name, &format!("{method} {path}"), &event, document));
+        }
+    }
+    Ok(findings)
 }
 
 fn gaps(template: &Value, files: &BTreeSet<String>, document: &Value) -> Findings {

@@ -33,8 +33,8 @@ impl<'a> Function<'a> {
             .filter(|(_, resource)| text(resource, "/Type") == "AWS::Serverless::Function")
             .map(|(id, resource)| {
                 let properties = resource.get("Properties").unwrap_or(&Value::Null);
-                let code = text(properties, "/CodeUri").trim_end_matches('/');
-                let name = code.rsplit('/').next().unwrap_or_default();
+                // target/lambda/<name>/bootstrap.zip
+                let name = text(properties, "/CodeUri").rsplit('/').nth(1).unwrap_or_default();
                 Self { name, routes: routes(properties), id, properties }
             })
             .collect()

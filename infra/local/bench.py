@@ -1,0 +1,521 @@
+"""`make bench`: what every function costs. The real release binaries, each in one process that this host feeds.
+
+The host speaks the Lambda runtime API, so it sees when a process is ready, and how long and how much processor time
+each invocation takes: from handing over an event until the function asks for the next one.
+"""
+
+import json
+import math
+import os
+import platform
+import queue
+import re
+import statistics
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from . import bridge, demo
+from .client import Json, Person, World, usd
+from .console import Failure, say, step
+from .deploy import STACK, Stack
+from .paths import ROOT, TARGET
+from .processes import die_with_parent
+from .template import Function, functions
+from .tools import environment
+
+PERFORMANCE = ROOT / "docs" / "PERFORMANCE.md"
+GENERATED = "<!-- Written by `make bench`; what follows is replaced. -->\n"
+STARTS = 10
+PURCHASES = 10
+# No invocation for this long means that a purchase has had its last consequence.
+QUIET_SECONDS = 3.0
+START_SECONDS = 30
+INVOKE_SECONDS = 60
+PASSWORD = "a-quiet-harbour-42"
+
+
+@dataclass
+class Cost:
+    """Of one invocation."""
+
+    function: str
+    seconds: float
+    cpu_seconds: float
+
+
+class Process:
+    """One function in one process, behind its own runtime API."""
+
+    def __init__(self, name: str, variables: dict[str, str], log: Path) -> None:
+        self.name, self.log = name, log
+        self._events: queue.Queue[tuple[bytes, Future[bytes]]] = queue.Queue()
+        self._open: dict[str, tuple[Future[bytes], float, float]] = {}
+        self._turn = threading.Lock()
+        self._asked = threading.Event()
+        self.ready_at = 0.0
+        self.costs: list[Cost] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{self._server.server_address[1]}"
+        lambda_variables = {
+            "AWS_LAMBDA_RUNTIME_API": host, "AWS_LAMBDA_FUNCTION_NAME": name, "AWS_LAMBDA_FUNCTION_VERSION": "1",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_LOG_GROUP_NAME": name, "AWS_LAMBDA_LOG_STREAM_NAME": "1",
+        }  # fmt: skip
+        with log.open("ab") as output:
+            self.started_at = time.perf_counter()
+            self.process = subprocess.Popen(
+                [str(TARGET / "release" / name)], env=variables | lambda_variables, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output, preexec_fn=die_with_parent,
+            )  # fmt: skip
+        if not self._asked.wait(START_SECONDS):
+            raise Failure(f"{name} was not ready within {START_SECONDS} s; see {log}")
+
+    @property
+    def ready_seconds(self) -> float:
+        return self.ready_at - self.started_at
+
+    def cpu_seconds(self) -> float:
+        """Processor time of all threads so far: the process's CPU clock (see clock_getcpuclockid(3))."""
+        return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    def resident_bytes(self) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
+
+    def invoke(self, event: Any) -> bytes:
+        """One at a time, as Lambda does it."""
+        with self._turn:
+            answer: Future[bytes] = Future()
+            self._asked.wait(INVOKE_SECONDS)
+            self._asked.clear()
+            self._events.put((json.dumps(event).encode(), answer))
+            body = answer.result(INVOKE_SECONDS)
+            # Its work after the answer belongs to this invocation.
+            if not self._asked.wait(INVOKE_SECONDS):
+                raise Failure(f"{self.name} did not ask for another event")
+            return body
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _next(self) -> tuple[str, bytes]:
+        if not self.ready_at:
+            self.ready_at = time.perf_counter()
+        for _, started, cpu in self._open.values():
+            self.costs.append(Cost(self.name, time.perf_counter() - started, self.cpu_seconds() - cpu))
+        self._open.clear()
+        self._asked.set()
+        event, answer = self._events.get()
+        identity = str(uuid.uuid4())
+        self._open[identity] = (answer, time.perf_counter(), self.cpu_seconds())
+        return identity, event
+
+    def _answer(self, identity: str, body: bytes, failed: bool) -> None:
+        answer = self._open[identity][0]
+        if failed:
+            answer.set_exception(Failure(f"{self.name} failed: {body.decode(errors='replace')[:500]}"))
+        else:
+            answer.set_result(body)
+
+    def _handler(owner) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+        class Handler(_Quiet):
+            def do_GET(self) -> None:
+                identity, event = owner._next()
+                self.reply(200, event, {
+                    "lambda-runtime-aws-request-id": identity,
+                    "lambda-runtime-deadline-ms": str(int((time.time() + INVOKE_SECONDS) * 1000)),
+                    "lambda-runtime-invoked-function-arn": f"arn:aws:lambda:us-east-1:000000000000:function:{owner.name}",
+                    "lambda-runtime-trace-id": "Root=1-00000000-000000000000000000000000;Sampled=0",
+                })  # fmt: skip
+
+            def do_POST(self) -> None:
+                *_, identity, what = urlsplit(self.path).path.split("/")
+                owner._answer(identity, self.body(), what == "error")
+                self.reply(202, b"", {})
+
+        return Handler
+
+
+class _Quiet(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def body(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+        return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+    def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@dataclass
+class Host:
+    """All functions, started when first needed, behind one HTTP address. `invoke` is what the bridge calls."""
+
+    variables: dict[str, dict[str, str]]
+    memory_mb: dict[str, int]
+    directory: Path
+    processes: dict[str, Process] = field(default_factory=dict)
+    busy: int = 0
+    idle_since: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> str:
+        """Listens, and answers the address."""
+        routes = [
+            (trigger.properties["Method"].upper(), _pattern(trigger.properties["Path"]), trigger.properties["Path"], function)
+            for function in functions()
+            for trigger in function.triggers
+            if trigger.kind == "HttpApi"
+        ]
+        # A literal part wins over a parameter.
+        routes.sort(key=lambda route: route[2].count("{"))
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _front(self, routes))
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    def invoke(self, function: str, event: Any) -> Any:
+        body = self.invoke_raw(function, event)
+        return json.loads(body) if body else None
+
+    def invoke_raw(self, function: str, event: Any) -> bytes:
+        with self.lock:
+            self.busy += 1
+            if function not in self.processes:
+                log = self.directory / f"{function}.log"
+                self.processes[function] = Process(function, self.variables[function], log)
+            process = self.processes[function]
+        try:
+            return process.invoke(event)
+        finally:
+            with self.lock:
+                self.busy -= 1
+                self.idle_since = time.monotonic()
+
+    def settle(self) -> None:
+        """Waits until nothing has been invoked for a while."""
+        deadline = time.monotonic() + INVOKE_SECONDS
+        while self.busy or time.monotonic() - self.idle_since < QUIET_SECONDS:
+            if time.monotonic() > deadline:
+                raise Failure("the functions do not come to rest")
+            time.sleep(0.05)
+
+    def costs(self) -> list[Cost]:
+        return [cost for process in self.processes.values() for cost in process.costs]
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.stop()
+
+
+Route = tuple[str, re.Pattern[str], str, Function]
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path.replace(".", r"\.")) + "$")
+
+
+def _front(host: Host, routes: list[Route]) -> type[BaseHTTPRequestHandler]:
+    """What API Gateway does: a request becomes an event, an answer a response."""
+
+    class Front(_Quiet):
+        def serve(self) -> None:
+            body, url = self.body(), urlsplit(self.path)
+            for method, pattern, path, function in routes:
+                found = pattern.match(url.path) if method == self.command else None
+                if found:
+                    break
+            else:
+                self.reply(404, b"{}", {"content-type": "application/json"})
+                return
+            route = f"{method} {path}"
+            event = {
+                "version": "2.0", "routeKey": route, "rawPath": url.path, "rawQueryString": url.query,
+                "headers": {name.lower(): value for name, value in self.headers.items()},
+                "queryStringParameters": dict(parse_qsl(url.query)),
+                "pathParameters": {name: unquote(value) for name, value in found.groupdict().items()},
+                "requestContext": {
+                    "accountId": "000000000000", "apiId": "bench", "domainName": "localhost", "domainPrefix": "bench",
+                    "http": {
+                        "method": method, "path": url.path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
+                        "userAgent": "bench",
+                    },
+                    "requestId": uuid.uuid4().hex, "routeKey": route, "stage": "$default",
+                    "time": "01/Jan/2027:00:00:00 +0000", "timeEpoch": int(time.time() * 1000),
+                },
+                "body": body.decode() if body else None, "isBase64Encoded": False,
+            }  # fmt: skip
+            answer = host.invoke(function.name, event)
+            self.reply(answer["statusCode"], (answer.get("body") or "").encode(), answer.get("headers") or {})
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
+
+    return Front
+
+
+def run_bench(stack: Stack, start_providers: Callable[[Stack], None]) -> None:
+    """Measures, prints, and writes `docs/PERFORMANCE.md`."""
+    directory = stack.aws.state / "functions"
+    directory.mkdir(exist_ok=True)
+    for log in directory.glob("*.log"):
+        log.unlink()
+    host = Host(*_configuration(stack), directory)
+    feeds = None
+    try:
+        measured = Stack(stack.aws, stack.providers_url, host.start(), stack.outputs)
+        sources = [source for source in bridge.take_over(stack.aws) if source.kind != "schedule"]
+        start_providers(measured)
+        starts = _starts(host)
+        feeds = bridge.Bridge(stack.aws, sources, host)
+        feeds.start()
+        host.invoke("rotate_signing_keys", {"source": "deploy"})
+        demo.load(measured)
+        with step(f"{PURCHASES} purchases, one after the other"):
+            purchases = _purchases(host, World.of(measured))
+        resident = {name: process.resident_bytes() for name, process in host.processes.items()}
+        text = report(host, starts, resident, purchases, _capacity())
+    finally:
+        if feeds:
+            feeds.stop()
+        host.stop()
+    say("\n" + text)
+    head = PERFORMANCE.read_text().split(GENERATED, 1)[0]
+    PERFORMANCE.write_text(head + GENERATED + "\n" + text)
+
+
+def _configuration(stack: Stack) -> tuple[dict[str, dict[str, str]], dict[str, int]]:
+    """The environment and the memory of each deployed function."""
+    pages = stack.aws.client("lambda").get_paginator("list_functions").paginate()
+    items = {item["FunctionName"].removeprefix(f"{STACK}-"): item for page in pages for item in page["Functions"]}
+    base = stack.aws.environment()
+    variables = {name: base | item["Environment"]["Variables"] for name, item in items.items()}
+    return variables, {name: item["MemorySize"] for name, item in items.items()}
+
+
+def _starts(host: Host) -> dict[str, float]:
+    """Seconds from starting a process to its first request for an event: the median of some."""
+    found = {}
+    with step(f"starting each function {STARTS} times"):
+        for name, variables in host.variables.items():
+            times = []
+            for _ in range(STARTS):
+                process = Process(name, variables, host.directory / f"{name}.log")
+                times.append(process.ready_seconds)
+                process.stop()
+            found[name] = statistics.median(times)
+    return found
+
+
+Purchase = dict[str, list[Cost]]
+
+
+def _purchases(host: Host, world: World) -> list[Purchase]:
+    """The costs of each phase of each purchase."""
+    seller = Person(world, "bench-seller@people.example", "bench-seller", PASSWORD).sign_up()
+    seller.open_shop("Bench", "bench")
+    category = str(world.api.call("GET", "/v1/categories")["items"][0]["id"])
+    variants = seller.list_product(category, "Workbench", 4_900, [1_000, 1_000])
+    product = world.api.call("GET", f"/v1/products?seller={seller.call('GET', '/v1/sellers/bench')['id']}")["items"][0]["id"]
+    found = []
+    for number in range(PURCHASES):
+        buyer = Person(world, f"bench-{number}@people.example", f"bench-{number}", PASSWORD).sign_up()
+        address = buyer.add_address()
+        phases: dict[str, list[Cost]] = {}
+
+        def phase(name: str, tell: Callable[[], Any], phases: dict[str, list[Cost]] = phases) -> Any:
+            host.settle()
+            before = {name: len(process.costs) for name, process in host.processes.items()}
+            answer = tell()
+            host.settle()
+            phases[name] = [
+                cost for name, process in host.processes.items() for cost in process.costs[before.get(name, 0) :]
+            ]
+            return answer
+
+        phase("sign-in", buyer.sign_in)
+        phase("browsing", lambda: _browse(world, str(product)))
+        order = phase("cart to paid", lambda buyer=buyer, address=address: _buy(world, buyer, address, variants))
+        phase("shipped and delivered", lambda order=order, buyer=buyer: _deliver(seller, buyer, order))
+        state = buyer.call("GET", f"/v1/orders/{order['id']}")["state"]
+        if state != "completed":
+            raise Failure(f"a measured purchase ended as {state}")
+        found.append(phases)
+    _others(world, seller, buyer, str(product))
+    host.settle()
+    return found
+
+
+def _browse(world: World, product: str) -> None:
+    world.api.call("GET", "/v1/products?limit=20")
+    world.api.call("GET", f"/v1/products/{product}")
+
+
+def _buy(world: World, buyer: Person, address: str, variants: list[str]) -> Json:
+    cart = buyer.call("POST", "/v1/carts")["id"]
+    for variant in variants:
+        buyer.call("PUT", f"/v1/carts/{cart}/lines/{variant}", {"quantity": 1})
+    quote = buyer.call("POST", f"/v1/carts/{cart}/quote", {"address": address})["hash"]
+    order: Json = buyer.call("POST", "/v1/orders", {"cart": cart, "address": address, "quote": quote})
+    payment = buyer.call("POST", f"/v1/orders/{order['id']}/payments", {"gateway": "stripe"})
+    if world.confirm(payment).status != 200:
+        raise Failure("the stand-in refused a payment")
+    return order
+
+
+def _deliver(seller: Person, buyer: Person, order: Json) -> None:
+    part = f"/v1/orders/{order['id']}/parts/{order['parts'][0]['id']}"
+    seller.call("POST", f"{part}/shipments", {"carrier": "dhl", "tracking_number": "00340434161094042557"})
+    buyer.call("POST", f"{part}/confirm-delivery")
+
+
+def _others(world: World, seller: Person, buyer: Person, product: str) -> None:
+    """Some more calls, a few times each, so that they are measured warm."""
+    for _ in range(5):
+        for path in ("/v1/orders", "/v1/inventory", "/v1/users/me/addresses", "/v1/users/me"):
+            seller.call("GET", path)
+        for path in ("/v1/health", "/openapi.json", "/docs", "/.well-known/jwks.json", "/v1/categories"):
+            world.api.server.send("GET", path, None, {})
+        order = buyer.call("GET", "/v1/orders")["items"][0]["id"]
+        buyer.call("GET", f"/v1/orders/{order}/events")
+        variant = seller.call("GET", f"/v1/products/{product}")["variants"][0]["id"]
+        seller.call("POST", f"/v1/inventory/{variant}/adjust", {"delta": 1, "reason": "found"})
+        seller.call("GET", f"/v1/inventory/{variant}/movements")
+        seller.call("PATCH", f"/v1/products/{product}", {"price": usd(4_900)})
+        cart = buyer.call("POST", "/v1/carts")["id"]
+        buyer.call("PUT", f"/v1/carts/{cart}/lines/{variant}", {"quantity": 2})
+        buyer.call("GET", f"/v1/carts/{cart}")
+        buyer.call("DELETE", f"/v1/carts/{cart}/lines/{variant}")
+
+
+def _capacity() -> list[Json]:
+    """DynamoDB round trips and capacity per call, counted by the in-process database."""
+    answer = subprocess.run(
+        [str(TARGET / "release" / "xtask"), "capacity"], env=environment(), cwd=ROOT, capture_output=True, text=True
+    )
+    if answer.returncode != 0:
+        raise Failure(f"xtask capacity failed: {answer.stderr}")
+    found: list[Json] = json.loads(answer.stdout)
+    return found
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def report(
+    host: Host, starts: dict[str, float], resident: dict[str, int], purchases: list[Purchase], capacity: list[Json]
+) -> str:
+    """Everything measured, as Markdown."""
+    return "\n".join([
+        f"## The machine\n\n{_machine()}\n",
+        "## Functions\n", _functions(host, starts, resident),
+        "## Processor time of one order\n", _phases(purchases),
+        "## What DynamoDB is asked\n", _calls(capacity),
+        "## What one order costs\n", _price(host, purchases, capacity),
+    ])  # fmt: skip
+
+
+def _machine() -> str:
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return f"{os.cpu_count()} × {model[1] if model else 'unknown'}, release build, {platform.machine()}."
+
+
+def _functions(host: Host, starts: dict[str, float], resident: dict[str, int]) -> str:
+    rows = []
+    for name, start in starts.items():
+        # The first invocation fills caches and opens connections.
+        warm = host.processes[name].costs[1:] if name in host.processes else []
+        size = (TARGET / "release" / name).stat().st_size
+        rows.append([
+            f"`{name}`", f"{size / 1e6:.1f}", f"{start * 1000:.1f}", f"{resident[name] / 1e6:.1f}" if name in resident else "",
+            str(len(warm)) if warm else "",
+            f"{statistics.median(cost.seconds for cost in warm) * 1000:.1f}" if warm else "",
+            f"{statistics.median(cost.cpu_seconds for cost in warm) * 1000:.2f}" if warm else "",
+        ])  # fmt: skip
+    head = ["function", "binary, MB", "start to ready, ms", "resident, MB", "warm calls", "latency, ms", "own CPU, ms"]
+    return _table(head, rows)
+
+
+def _phases(purchases: list[Purchase]) -> str:
+    rows = []
+    for phase in purchases[0]:
+        cpu = [sum(cost.cpu_seconds for cost in purchase[phase]) * 1000 for purchase in purchases]
+        calls = statistics.median(len(purchase[phase]) for purchase in purchases)
+        rows.append([phase, f"{calls:.0f}", f"{statistics.median(cpu):.2f}", f"{min(cpu):.2f}", f"{max(cpu):.2f}"])
+    return _table(["phase", "invocations", "CPU, ms (median)", "least", "most"], rows)
+
+
+def _calls(capacity: list[Json]) -> str:
+    rows = [
+        [row["phase"], f"`{row['call']}`", str(row["round_trips"]), row["read"], row["write"], ", ".join(row["operations"])]
+        for row in capacity
+        if row["call"] != "publish_events"
+    ]
+    return _table(["phase", "call", "round trips", "read units", "write units", "operations"], rows)
+
+
+# US dollars, us-east-1 list prices, per unit named.
+PER_WRITE_UNIT = 0.625e-6
+PER_READ_UNIT = 0.125e-6
+PER_GB_SECOND_ARM = 0.0000133334
+PER_INVOCATION = 0.20e-6
+PER_HTTP_CALL = 1.00e-6
+PER_QUEUE_REQUEST = 0.40e-6
+PER_BUS_EVENT = 1.00e-6
+PER_MAIL = 0.10e-3
+# Sent, received, deleted.
+REQUESTS_PER_MESSAGE = 3
+NOT_IN_AN_ORDER = ("preparation", "sign-up")
+
+
+def _price(host: Host, purchases: list[Purchase], capacity: list[Json]) -> str:
+    rows = [row for row in capacity if row["phase"] not in NOT_IN_AN_ORDER]
+    http_names = {f.name for f in functions() if any(trigger.kind == "HttpApi" for trigger in f.triggers)}
+    costs = [cost for phase in purchases[-1].values() for cost in phase]
+    gb_seconds = sum(math.ceil(cost.seconds * 1000) / 1000 * host.memory_mb[cost.function] / 1024 for cost in costs)
+    messages = sum(row["call"] in ("send_mail", "process_payment_events") for row in rows)
+    http_calls = sum(cost.function in http_names for cost in costs)
+    lines = [
+        ("DynamoDB write units", sum(float(row["write"]) for row in rows), PER_WRITE_UNIT),
+        ("DynamoDB read units", sum(float(row["read"]) for row in rows), PER_READ_UNIT),
+        ("Lambda GB-seconds (arm64)", gb_seconds, PER_GB_SECOND_ARM),
+        ("Lambda invocations", len(costs), PER_INVOCATION),
+        ("HTTP API calls", http_calls, PER_HTTP_CALL),
+        ("SQS requests", messages * REQUESTS_PER_MESSAGE, PER_QUEUE_REQUEST),
+        ("EventBridge events", sum(row.get("events", 0) for row in rows), PER_BUS_EVENT),
+        ("mails", sum(row.get("mails", 0) for row in rows), PER_MAIL),
+    ]
+    table = [[name, f"{amount:.3g}", f"{amount * price * 1e6:.1f}"] for name, amount, price in lines]
+    total = sum(amount * price for _, amount, price in lines)
+    without_mail = total - lines[-1][1] * lines[-1][2]
+    table.append(["**together**", "", f"**{total * 1e6:.0f}**"])
+    table.append(["without mails", "", f"{without_mail * 1e6:.0f}"])
+    return _table(["", "amount", "millionths of a US dollar"], table)
