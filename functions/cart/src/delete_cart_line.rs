@@ -22,6 +22,6 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let access = access::of(app, &request).await?;
     let id = request::path(&request, "cart", CartId::parse)?;
     let variant = request::path(&request, "variant", VariantId::parse)?;
-    let once = request::once(app, &request, id.as_str(), "delete_cart_line", views::changed)?;
+    let once = request::once(app, &request, access::caller(&access), "delete_cart_line", views::changed)?;
     Ok(response::answer(carts::remove_line(app, &id, &access, &variant, &once).await?))
 }

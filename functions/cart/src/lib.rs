@@ -10,6 +10,9 @@ pub mod put_cart_line;
 pub mod quote_cart;
 pub mod views;
 
+#[cfg(test)]
+mod tests;
+
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(

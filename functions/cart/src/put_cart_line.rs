@@ -38,6 +38,6 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let id = request::path(&request, "cart", CartId::parse)?;
     let variant = request::path(&request, "variant", VariantId::parse)?;
     let quantity = Quantity::try_new(request::json::<PutLine>(&request)?.quantity)?;
-    let once = request::once(app, &request, id.as_str(), "put_cart_line", views::changed)?;
+    let once = request::once(app, &request, access::caller(&access), "put_cart_line", views::changed)?;
     Ok(response::answer(carts::put_line(app, &id, &access, &variant, quantity, &once).await?))
 }

@@ -74,7 +74,7 @@ impl From<&PricedLine> for CartLineView {
             unit_price: variant.map(|variant| variant.price.into()),
             total: variant.and_then(|variant| variant.price.try_mul(quantity).ok()).map(MoneyView::from),
             available: priced.available,
-            buyable: variant.is_some() && quantity <= priced.available,
+            buyable: priced.is_buyable(),
         }
     }
 }
@@ -87,7 +87,7 @@ impl From<&CartPage> for CartView {
 
 impl CartView {
     fn new(cart: &Cart, lines: &[PricedLine]) -> Self {
-        let totals = lines.iter().filter_map(|priced| {
+        let totals = lines.iter().filter(|priced| priced.is_buyable()).filter_map(|priced| {
             priced.variant.as_ref().and_then(|variant| variant.price.try_mul(priced.line.quantity.get()).ok())
         });
         let goods = totals.map(Some).reduce(|sum, next| sum?.try_add(next?).ok()).flatten();

@@ -18,6 +18,7 @@ use sutler_store::{
     catalog::variant_key,
     codec::decode,
     stock::{self, stock_key},
+    users::address_key,
 };
 
 use crate::{App, Error, Settings};
@@ -58,6 +59,14 @@ pub struct PricedLine {
     pub variant: Option<Variant>,
     /// How many are free.
     pub available: u32,
+}
+
+impl PricedLine {
+    /// Whether the line can be bought as it is.
+    #[must_use]
+    pub fn is_buyable(&self) -> bool {
+        self.variant.is_some() && self.line.quantity.get() <= self.available
+    }
 }
 
 /// A new guest cart with the secret that opens it.
@@ -239,7 +248,8 @@ pub async fn delete(app: &App, id: &CartId, access: &CartAccess) -> Result<(), E
     Ok(app.store.transact(transaction).await?)
 }
 
-/// Moves a guest's cart into the user's at sign-in; the guest's cart ends in the same step.
+/// Moves a guest's cart into the user's at sign-in; the guest's cart ends in the same step. Goods of the user's
+/// own stay out.
 ///
 /// # Errors
 /// [`Problem::NotFound`] unless the guest's token came with the request.
@@ -261,7 +271,11 @@ pub async fn merge(
     let mut own = read(app, &own_id, access, own_item)?;
     let Owner::Guest { .. } = guest.value.owner else { return Err(Problem::NotFound.into()) };
     own.value.merge(&guest.value, app.now());
-    let lines = price(app, &own.value.lines).await?;
+    let mut lines = price(app, &own.value.lines).await?;
+    // A guest could put in what turns out to be the user's own.
+    let seller = SellerId::of_user(user);
+    lines.retain(|priced| priced.variant.as_ref().is_none_or(|variant| variant.seller != seller));
+    own.value.lines = lines.iter().map(|priced| priced.line.clone()).collect();
     let mut transaction = Transaction::new();
     carts::save(&mut transaction, &own.value, own.version)?;
     if let Some(version) = guest.version {
@@ -294,9 +308,11 @@ pub async fn quote_cart(
     address: Option<AddressId>,
 ) -> Result<CartQuote, Error> {
     let cart = load(app, id, access).await?.value;
-    if let (Some(address), Some(user)) = (&address, &access.user) {
-        let place = sutler_store::users::address_key(user, address);
-        app.store.get(&place).await?.ok_or_else(|| Problem::field("/address", "unknown"))?;
+    if let Some(address) = &address {
+        // A guest has no address book.
+        let unknown = || Problem::field("/address", "unknown");
+        let user = access.user.as_ref().ok_or_else(unknown)?;
+        app.store.get(&address_key(user, address)).await?.ok_or_else(unknown)?;
     }
     let lines = price(app, &cart.lines).await?;
     let mut wanted = Vec::with_capacity(lines.len());
