@@ -3,6 +3,9 @@
 pub mod start_payment;
 pub mod stripe_webhook;
 
+#[cfg(test)]
+mod tests;
+
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(start_payment::handle, stripe_webhook::handle))]

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use sutler_domain::{problem::Problem, time::Clock};
-use sutler_gateways::{queue::Queue, secrets::Secrets, stripe_webhook::verify};
+use sutler_gateways::{
+    queue::{Queue, QueueError},
+    secrets::Secrets,
+    stripe_webhook::verify,
+};
 use sutler_http::{ApiError, Body, Request, Response, request, response, views::ProblemView};
 use sutler_services::Error;
 
@@ -12,11 +16,16 @@ const TOLERANCE_S: i64 = 300;
 
 /// What this endpoint works with. It has no database.
 pub struct Webhook {
-    clock: Arc<dyn Clock>,
-    secrets: Secrets,
-    secret_id: String,
-    queue: Queue,
-    queue_url: String,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where the signing secret is kept.
+    pub secrets: Secrets,
+    /// Its name there.
+    pub secret_id: String,
+    /// What takes the messages.
+    pub queue: Queue,
+    /// Which queue.
+    pub queue_url: String,
 }
 
 impl Webhook {
@@ -33,6 +42,13 @@ impl Webhook {
             queue: Queue::new(sutler_runtime::aws::sqs(&config)?),
             queue_url: config.text("QUEUE_PAYMENT_EVENTS")?.to_owned(),
         })
+    }
+}
+
+fn not_queued(error: QueueError) -> Error {
+    match error {
+        QueueError::Unavailable(_) => Error::Unavailable(error.into()),
+        QueueError::Rejected(_) => Error::Internal(error.into()),
     }
 }
 
@@ -56,11 +72,11 @@ pub async fn handle(state: &Webhook, request: Request) -> Result<Response<Body>,
     let raw = request::raw_up_to(&request, request::WEBHOOK_BYTES_MAX)?;
     let header = request.headers().get("stripe-signature").and_then(|value| value.to_str().ok());
     let now = state.clock.now().seconds();
-    let secret = state.secrets.get(&state.secret_id, now).await.map_err(|e| Error::Internal(e.into()))?;
+    let secret = state.secrets.get(&state.secret_id, now).await?;
     // While a secret is being changed, old and new stand side by side.
     let secrets: Vec<&str> = secret.expose().split(',').collect();
     verify(raw, header.unwrap_or_default(), &secrets, now, TOLERANCE_S).map_err(|_| Problem::BadSignature)?;
     let body = std::str::from_utf8(raw).map_err(|_| Problem::BadSignature)?;
-    state.queue.send(&state.queue_url, body, &[]).await.map_err(|e| Error::Internal(e.into()))?;
+    state.queue.send(&state.queue_url, body, &[]).await.map_err(not_queued)?;
     Ok(response::no_content())
 }

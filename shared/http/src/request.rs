@@ -1,7 +1,7 @@
 //! Reading requests: every value is parsed into its type here or refused.
 
 use lambda_http::{Body, Request, RequestExt, http::header, request::RequestContext};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::{Digest, Sha256};
 use sutler_domain::{
     idempotency::{Answer, Once, OnceKey},
@@ -143,8 +143,10 @@ pub fn raw_up_to(request: &Request, bytes_max: usize) -> Result<&[u8], ApiError>
 /// # Errors
 /// 400 when it is not JSON, 422 when it is not of the expected shape, naming the field.
 pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
-    let mut reader = serde_json::Deserializer::from_slice(raw(request)?);
-    let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| shape_error(&error))?;
+    let body = raw(request)?;
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value: T =
+        serde_path_to_error::deserialize(&mut reader).map_err(|error| shape_error(&error, body))?;
     reader.end().map_err(|_| Problem::Malformed("the body goes on after its JSON value".to_owned()))?;
     Ok(value)
 }
@@ -157,9 +159,11 @@ pub fn json_or_default<T: DeserializeOwned + Default>(request: &Request) -> Resu
     if raw(request)?.is_empty() { Ok(T::default()) } else { json(request) }
 }
 
-fn shape_error(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+fn shape_error(error: &serde_path_to_error::Error<serde_json::Error>, body: &[u8]) -> Problem {
     let inner = error.inner();
-    if inner.is_syntax() || inner.is_eof() || inner.is_io() {
+    // A number where one of several names belongs is called a syntax error as well, in a body that is JSON.
+    let is_unreadable = !inner.is_data() && serde_json::from_slice::<IgnoredAny>(body).is_err();
+    if is_unreadable {
         return Problem::Malformed(format!(
             "the body is not JSON (line {}, column {})",
             inner.line(),
@@ -184,7 +188,7 @@ fn shape_error(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem
             pointer.push_str(field);
         }
         "missing"
-    } else if message.starts_with("invalid type") {
+    } else if message.starts_with("invalid type") || !inner.is_data() {
         "wrong-type"
     } else {
         "invalid"
