@@ -7,6 +7,9 @@ pub mod list_orders;
 pub mod place_order;
 pub mod views;
 
+#[cfg(test)]
+mod tests;
+
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(

@@ -1,0 +1,125 @@
+use serde_json::json;
+use sutler_domain::account::Role;
+use sutler_testkit::{Stage, TestCall};
+
+use super::{Market, is, on, text};
+use crate::cancel_order;
+
+fn cancel(order: &sutler_domain::ids::OrderId) -> TestCall {
+    on("POST", order, "/cancel")
+}
+
+#[tokio::test]
+async fn an_order_is_given_up_by_its_buyer_until_something_is_shipped() {
+    for (stage, expected, stock) in [
+        (Stage::AwaitingPayment, Ok("cancelled"), (10, 0, 0)),
+        (Stage::Cancelled, Ok("cancelled"), (10, 0, 0)),
+        (Stage::Paid, Ok("refunded"), (10, 0, 0)),
+        (Stage::Refunded, Ok("refunded"), (10, 0, 0)),
+        (Stage::InTransit, Err("in_transit"), (8, 0, 0)),
+        (Stage::Completed, Err("completed"), (8, 0, 0)),
+    ] {
+        let market = Market::open().await;
+        let test = &market.test;
+        let id = test.order_at(stage, &market.buyer, &market.seller, &[(&market.thing, 2)]).await;
+        match expected {
+            Ok(state) => {
+                let answer = test.call(cancel_order::handle, cancel(&id).by(&market.buyer)).await;
+                assert_eq!((answer.status, text(&answer, "/state").as_str()), (200, state), "{stage:?}");
+                assert_eq!(answer.body["parts"][0]["state"], "cancelled");
+            }
+            Err(state) => {
+                let answer = test.refused(cancel_order::handle, cancel(&id).by(&market.buyer)).await;
+                is(&answer, 409, "order-state");
+                assert_eq!(answer.body["state"], state, "{stage:?}");
+            }
+        }
+        assert_eq!(test.stock(&market.thing).await, stock, "{stage:?}");
+        test.assert_clean().await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_but_its_buyer_gives_an_order_up() {
+    for stage in Stage::ALL {
+        let market = Market::open().await;
+        let test = &market.test;
+        let id = test.order_at(stage, &market.buyer, &market.seller, &[(&market.thing, 2)]).await;
+        test.needs_token(&market.buyer, cancel_order::handle, cancel(&id)).await;
+        let (stranger, rival) = (test.user("sam").await, test.seller("eve").await);
+        let (support, admin) =
+            (test.staff("sue", Role::Support).await, test.staff("root", Role::Admin).await);
+        for other in [&market.seller, &stranger, &rival, &support, &admin] {
+            is(&test.refused(cancel_order::handle, cancel(&id).by(other)).await, 404, "not-found");
+        }
+    }
+    let market = Market::open().await;
+    for unknown in ["x", "ord_01J8ZQ5K3N0V7X2Y4T6B8D9FGH"] {
+        let call = TestCall::new("POST", "/v1/orders/x/cancel").parameter("order", unknown).by(&market.buyer);
+        is(&market.test.refused(cancel_order::handle, call).await, 404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_shows_how_an_order_ended() {
+    let market = Market::open().await;
+    let test = &market.test;
+    let unpaid = test.order(&market.buyer, &[(&market.thing, 2)]).await;
+    let answer = test.call(cancel_order::handle, cancel(&unpaid).by(&market.buyer)).await;
+    insta::assert_json_snapshot!("cancel_order_unpaid", answer.body);
+    let paid = test.order_at(Stage::Paid, &market.buyer, &market.seller, &[(&market.thing, 2)]).await;
+    let answer = test.call(cancel_order::handle, cancel(&paid).by(&market.buyer)).await;
+    insta::assert_json_snapshot!("cancel_order_paid", answer.body);
+}
+
+#[tokio::test]
+async fn a_part_that_is_shipped_keeps_the_whole_order() {
+    let market = Market::open().await;
+    let test = &market.test;
+    let other = test.goods(&test.seller("eve").await, 333, 9).await;
+    let id = test.order(&market.buyer, &[(&other, 3), (&market.thing, 2)]).await;
+    test.pay(&market.buyer, &id).await;
+    test.ship(&market.seller, &id).await;
+    let refused = test.refused(cancel_order::handle, cancel(&id).by(&market.buyer)).await;
+    is(&refused, 409, "order-state");
+    assert_eq!((test.stock(&other).await, test.stock(&market.thing).await), ((6, 0, 3), (8, 0, 0)));
+    test.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_repeated_cancellation_answers_the_same_and_acts_once() {
+    for stage in [Stage::AwaitingPayment, Stage::Paid] {
+        let market = Market::open().await;
+        let test = &market.test;
+        let lines = [(&market.thing, 2)];
+        let id = test.order_at(stage, &market.buyer, &market.seller, &lines).await;
+        let call = || cancel(&id).by(&market.buyer).key("k-1");
+        let (one, two) =
+            tokio::join!(test.call(cancel_order::handle, call()), test.call(cancel_order::handle, call()));
+        assert_eq!((one.status, &one), (200, &two), "{}", two.text);
+        drop(test.db.drain_stream());
+        assert_eq!(test.call(cancel_order::handle, call()).await, one);
+        // A client without keys is answered alike.
+        assert_eq!(test.call(cancel_order::handle, cancel(&id).by(&market.buyer)).await, one);
+        assert_eq!(test.db.drain_stream(), []);
+        let other = test.order(&market.buyer, &lines).await;
+        let reused = cancel(&other).by(&market.buyer).key("k-1");
+        is(&test.refused(cancel_order::handle, reused).await, 422, "idempotency-key-reused");
+        assert_eq!(test.stock(&market.thing).await, (8, 2, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_order_frees_exactly_what_it_held() {
+    let market = Market::open().await;
+    let test = &market.test;
+    let (held, given_up) = (
+        test.order(&market.buyer, &[(&market.thing, 3)]).await,
+        test.order(&market.buyer, &[(&market.thing, 4)]).await,
+    );
+    assert_eq!(test.stock(&market.thing).await, (3, 7, 0));
+    test.call(cancel_order::handle, cancel(&given_up).by(&market.buyer)).await;
+    assert_eq!(test.stock(&market.thing).await, (7, 3, 0));
+    let state = test.read_order(&held).await.order.value.state.name();
+    assert_eq!(json!(state), "awaiting_payment");
+}
