@@ -4,6 +4,9 @@ pub mod confirm_delivery;
 pub mod ship_part;
 pub mod views;
 
+#[cfg(test)]
+mod tests;
+
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(ship_part::handle, confirm_delivery::handle))]
