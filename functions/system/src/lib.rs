@@ -5,6 +5,9 @@ pub mod get_docs;
 pub mod get_health;
 pub mod get_openapi;
 
+#[cfg(test)]
+mod tests;
+
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(get_health::handle, get_openapi::handle, get_docs::handle, check_invariants::handle))]
