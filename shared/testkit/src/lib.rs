@@ -25,6 +25,8 @@ mod gateway;
 mod goods;
 mod ids;
 #[cfg(feature = "app")]
+mod logs;
+#[cfg(feature = "app")]
 mod purchase;
 mod stream;
 mod tables;
@@ -44,6 +46,8 @@ pub use faults::{Fault, Moment, RandomFaults, Reason, Rule};
 #[cfg(feature = "app")]
 pub use gateway::{FakeGateway, GatewayFault};
 pub use ids::SeqIds;
+#[cfg(feature = "app")]
+pub use logs::Logs;
 #[cfg(feature = "app")]
 pub use purchase::Stage;
 pub use stream::{Change, Item, lambda_event};
