@@ -7,3 +7,6 @@ pub mod record_stock_movements;
 pub mod rotate_signing_keys;
 pub mod run_payment_commands;
 pub mod send_mail;
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
-//! Hands every new event from the tables' streams to the event bus. At least once, and in order per order.
+//! Hands every new event from the tables' streams to the event bus: at least once, and in order as far as the bus
+//! takes them.
 
 use serde::Deserialize;
 use sutler_domain::event::Event;
-use sutler_gateways::bus::{Bus, BusEvent};
+use sutler_gateways::bus::{Bus, BusEvent, ENTRIES_MAX};
 use sutler_runtime::{Handled, worker::QueueMessage};
 use sutler_services::Error;
 use sutler_store::stream::StreamRecord;
@@ -36,7 +37,8 @@ pub fn published(event: &Event) -> Result<BusEvent, Error> {
     Ok(BusEvent { source: SOURCE.to_owned(), detail_type, detail, trace_header: None })
 }
 
-/// Publishes the events among the records. One that the bus did not take makes the stream repeat them all.
+/// Publishes the events among the records. One that the bus did not take makes the stream repeat them all; the
+/// calls after it are not made, so that little overtakes it.
 ///
 /// # Errors
 /// When the bus does not answer.
@@ -52,8 +54,10 @@ pub async fn handle(bus: &Bus, records: Vec<StreamRecord>) -> Handled {
             events.push(published(&event)?);
         }
     }
-    for outcome in bus.publish(&events).await {
-        outcome.map_err(|e| Error::Internal(e.into()))?;
+    for call in events.chunks(ENTRIES_MAX) {
+        for outcome in bus.publish(call).await {
+            outcome.map_err(|e| Error::Internal(e.into()))?;
+        }
     }
     Ok(())
 }

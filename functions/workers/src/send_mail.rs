@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sutler_gateways::mail::{Mail, MailError, Mailer, SesMailer};
+use sutler_http::problem::chain;
 use sutler_runtime::{Handled, worker::QueueMessage};
 use sutler_services::{App, Error, mails};
 use sutler_store::mail_claims::Claim;
@@ -54,8 +55,8 @@ pub async fn handle(state: &Post, message: QueueMessage) -> Handled {
                 tracing::info!(event.id = event.event_id, event.aggregate = event.aggregate, "Sent a mail");
             }
             // No later try would do better, and the other mails of the event are to be sent.
-            Err(MailError::Rejected(source)) => {
-                tracing::error!(event.id = event.event_id, error.source = %source, "The mail service refused a mail");
+            Err(error @ MailError::Rejected(_)) => {
+                tracing::error!(event.id = event.event_id, error.chain = %chain(&error), "Gave up a mail: {error}");
             }
             Err(error @ MailError::Unavailable(_)) => return Err(Error::Internal(error.into())),
         }
