@@ -156,6 +156,16 @@ async fn lines_are_put_changed_and_taken_out() {
 }
 
 #[tokio::test]
+async fn reading_a_cart_writes_nothing() {
+    let market = Market::open().await;
+    let guest = market.guest_with(&[(&market.thing, 1)]).await;
+    drop(market.test.db.drain_stream());
+    assert_eq!(market.show().await.status, 200);
+    assert_eq!(market.test.call(get_cart::handle, guest.of(on("GET", &guest.id))).await.status, 200);
+    assert_eq!(market.test.db.drain_stream(), []);
+}
+
+#[tokio::test]
 async fn a_deleted_cart_is_empty_for_its_user_and_gone_for_its_guest() {
     let market = Market::open().await;
     market.put(put(&market.cart(), &market.thing, 2).by(&market.buyer)).await;
