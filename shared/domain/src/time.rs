@@ -37,10 +37,29 @@ impl Timestamp {
     pub fn rfc3339(self) -> String {
         jiff::Timestamp::from_millisecond(self.0).map_or_else(|_| self.0.to_string(), |at| format!("{at:.3}"))
     }
+
+    /// As people read it in a letter, in UTC.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        jiff::Timestamp::from_millisecond(self.0)
+            .map_or_else(|_| self.0.to_string(), |at| at.strftime("%-d %B %Y, %H:%M UTC").to_string())
+    }
 }
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
     /// The current instant.
     fn now(&self) -> Timestamp;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_exact_for_programs_and_readable_for_people() {
+        let at = Timestamp::from_millis(1_798_761_600_123);
+        assert_eq!(at.rfc3339(), "2027-01-01T00:00:00.123Z");
+        assert_eq!(at.in_words(), "1 January 2027, 00:00 UTC");
+    }
 }

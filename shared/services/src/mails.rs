@@ -3,7 +3,7 @@
 use sutler_domain::{
     event::{Event, EventKind},
     ids::{OrderId, SellerId, UserId},
-    order::{CancelReason, Part, PartState},
+    order::{CancelReason, Part, PartState, Totals},
     payment::RefundReason,
     problem::Problem,
 };
@@ -134,11 +134,15 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
         EventKind::OrderPlaced { total, expires_at } => {
             let mut paragraphs = vec![format!("Thank you. We received your order {id}:")];
             paragraphs.extend(order.parts.iter().map(|part| goods(&part.value)));
+            let Totals { goods, shipping, tax, .. } = &head.totals;
             paragraphs.push(format!(
-                "Total: {}. Please pay before {}.",
-                total.display(),
-                expires_at.rfc3339()
+                "Goods {}, shipping {}, tax {}. Together: {}.",
+                goods.display(),
+                shipping.display(),
+                tax.display(),
+                total.display()
             ));
+            paragraphs.push(format!("Please pay before {}.", expires_at.in_words()));
             vec![to_buyer(format!("Your order {id}"), paragraphs)]
         }
         EventKind::OrderPaid { amount, .. } => {
