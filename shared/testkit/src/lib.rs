@@ -23,6 +23,8 @@ mod faults;
 mod gateway;
 #[cfg(feature = "app")]
 mod goods;
+#[cfg(feature = "app")]
+mod hostile;
 mod ids;
 #[cfg(feature = "app")]
 mod logs;
@@ -45,6 +47,8 @@ pub use engine::Operation;
 pub use faults::{Fault, Moment, RandomFaults, Reason, Rule};
 #[cfg(feature = "app")]
 pub use gateway::{FakeGateway, GatewayFault};
+#[cfg(feature = "app")]
+pub use hostile::{bombard, broken};
 pub use ids::SeqIds;
 #[cfg(feature = "app")]
 pub use logs::Logs;
