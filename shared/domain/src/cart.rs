@@ -135,3 +135,23 @@ impl Cart {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_quantity_is_a_whole_number_from_1_to_99(number: i64, text in "-?[0-9]{1,3}(\\.[0-9])?(e[0-9])?|.{0,12}") {
+            for text in [number.to_string(), text] {
+                let read = serde_json::from_str::<Quantity>(&text).ok().map(Quantity::get);
+                let expected = text.trim().parse::<u32>().ok().filter(|n| (1..=QUANTITY_MAX).contains(n));
+                // What JSON does not take for a number, such as `+1` and `01`, is none.
+                let is_json = serde_json::from_str::<u32>(&text).is_ok();
+                prop_assert_eq!(read, expected.filter(|_| is_json));
+            }
+        }
+    }
+}

@@ -100,6 +100,13 @@ macro_rules! id {
                 Self(format!(concat!($prefix, "_{}"), ulid_text(ids, now)))
             }
 
+            /// When it was made.
+            #[must_use]
+            pub fn made_at(&self) -> Timestamp {
+                let ms = Ulid::from_string(self.ulid()).map_or(0, |ulid| ulid.timestamp_ms());
+                Timestamp::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
+            }
+
             /// The ULID part.
             #[must_use]
             pub fn ulid(&self) -> &str {
@@ -183,6 +190,8 @@ impl SellerId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ULID: &str = "01J8ZQ5K3N0V7X2Y4T6B8D9FGH";
@@ -197,6 +206,32 @@ mod tests {
             assert!(OrderId::parse(bad).is_err(), "{bad}");
         }
         assert!(OrderId::parse("ord_é1J8ZQ5K3N0V7X2Y4T6B8D9FGH").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_as_an_id_is_written_the_same(text in "(ord|var|crt)_[0-9A-Za-z]{24,30}|.{0,60}") {
+            if let Ok(id) = OrderId::parse(&text) {
+                prop_assert_eq!(id.as_str(), text.as_str());
+            }
+            if let Ok(id) = VariantId::parse(&text) {
+                prop_assert!(ProductId::parse(id.product().as_str()).is_ok());
+            }
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(serde_json::from_str::<OrderId>(&json).ok(), OrderId::parse(&text).ok());
+        }
+
+        #[test]
+        fn every_id_that_is_made_can_be_read(ms: i64, random: u128) {
+            struct Fixed(u128);
+            impl IdGen for Fixed {
+                fn random(&self) -> u128 {
+                    self.0
+                }
+            }
+            let id = OrderId::generate(&Fixed(random), Timestamp::from_millis(ms));
+            prop_assert_eq!(OrderId::parse(id.as_str()), Ok(id));
+        }
     }
 
     #[test]

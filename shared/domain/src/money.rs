@@ -1,7 +1,7 @@
 //! Money is a whole number of minor units with its currency. There are no operators and no floats here, and
 //! every split gives parts that sum to the whole.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 /// The currencies a marketplace can trade in, with the number of decimals ISO 4217 gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,9 +61,15 @@ impl Currency {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
-    #[serde(rename = "amount")]
+    #[serde(rename = "amount", deserialize_with = "within_bounds")]
     minor: u64,
     currency: Currency,
+}
+
+/// An amount that was read is bounded like one that was made.
+fn within_bounds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let minor = u64::deserialize(deserializer)?;
+    if minor > Money::MINOR_MAX { Err(D::Error::custom(MoneyError::OutOfRange)) } else { Ok(minor) }
 }
 
 /// Why an amount could not be computed. None of these is recoverable by retrying.
@@ -294,6 +300,20 @@ mod tests {
         }
 
         #[test]
+        fn money_that_is_read_is_within_its_bounds(minor: u64, currency in "[A-Z]{3}|USD|JPY|usd|.{0,4}") {
+            let text = serde_json::json!({"amount": minor, "currency": currency}).to_string();
+            let known = Currency::parse(&currency).filter(|known| known.code() == currency);
+            let expected = known.and_then(|known| Money::try_new(minor, known).ok());
+            prop_assert_eq!(serde_json::from_str::<Money>(&text).ok(), expected);
+        }
+
+        #[test]
+        fn nothing_upsets_the_readers_of_money(text in ".{0,60}") {
+            drop((serde_json::from_str::<Money>(&text), Currency::parse(&text)));
+            drop(serde_json::from_str::<Money>(&format!("{{\"amount\":{text},\"currency\":\"USD\"}}")));
+        }
+
+        #[test]
         fn adding_then_subtracting_gives_the_amount_back(a in 0..1_u64 << 52, b in 0..1_u64 << 52) {
             prop_assert_eq!(usd(a).try_add(usd(b)).unwrap().try_sub(usd(b)), Ok(usd(a)));
         }
@@ -328,6 +348,7 @@ mod tests {
         for bad in [
             r#"{"amount":-1,"currency":"USD"}"#,
             r#"{"amount":1.5,"currency":"USD"}"#,
+            r#"{"amount":9007199254740992,"currency":"USD"}"#,
             r#"{"amount":1,"currency":"USD","x":1}"#,
         ] {
             assert!(serde_json::from_str::<Money>(bad).is_err(), "{bad}");
