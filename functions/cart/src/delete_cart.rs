@@ -15,12 +15,13 @@ use crate::access;
     path = "/v1/carts/{cart}",
     operation_id = "delete_cart",
     tag = "cart",
-    params(("cart" = String, Path, description = "Id of the cart"), ("cart-token" = Option<String>, Header, description = "A guest cart's secret")),
+    params(("cart" = String, Path, description = "Id of the cart"), ("cart-token" = Option<String>, Header, description = "A guest cart's secret"), ("idempotency-key" = Option<String>, Header, description = "Makes a repeated call answer the same")),
     responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or not the caller's", body = ProblemView))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let access = access::of(app, &request).await?;
     let id = request::path(&request, "cart", CartId::parse)?;
-    carts::delete(app, &id, &access).await?;
-    Ok(response::no_content())
+    let once =
+        request::once(app, &request, access::caller(&access), "delete_cart", response::no_content_answer)?;
+    Ok(response::answer(carts::delete(app, &id, &access, &once).await?))
 }

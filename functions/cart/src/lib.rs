@@ -12,6 +12,10 @@ pub mod views;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_hostile;
+#[cfg(test)]
+mod tests_idempotency;
 
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]

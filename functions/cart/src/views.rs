@@ -19,7 +19,7 @@ pub struct OpenedCartView {
 
 impl From<&OpenedCart> for OpenedCartView {
     fn from(opened: &OpenedCart) -> Self {
-        Self { id: opened.cart.id.to_string(), token: opened.token.clone() }
+        Self { id: opened.id.to_string(), token: opened.token.clone() }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Carts of users and guests, and what they cost.
 
+use aws_lc_rs::hmac;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sutler_domain::{
     cart::{Cart, CartLine, Owner, Quantity},
-    idempotency::Answer,
-    idempotency::Once,
+    idempotency::{Answer, Once, OnceKey},
     ids::{AddressId, CartId, SellerId, UserId, VariantId},
     money::Money,
     order::OrderLine,
@@ -69,11 +69,14 @@ impl PricedLine {
     }
 }
 
+/// The shortest idempotency key that opens a guest's cart: a UUID without its dashes.
+const GUEST_KEY_LEN_MIN: usize = 32;
+
 /// A new guest cart with the secret that opens it.
 #[derive(Debug, Clone)]
 pub struct OpenedCart {
     /// The cart.
-    pub cart: Cart,
+    pub id: CartId,
     /// The guest's secret; `None` for a user's cart.
     pub token: Option<String>,
 }
@@ -84,24 +87,45 @@ pub fn token_hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }
 
-/// Opens a cart: the user's one cart, made if it is not there yet, or a new guest cart.
+/// Opens a cart: the user's one cart, or a new guest cart, which a repetition under the same key finds again.
 ///
 /// # Errors
-/// [`Error`] when the database does not answer.
-pub async fn open(app: &App, user: Option<&UserId>) -> Result<OpenedCart, Error> {
-    let now = app.now();
-    let Some(user) = user else {
-        let token = format!("{:032x}{:032x}", app.ids.random(), app.ids.random());
-        let owner = Owner::Guest { token_hash: token_hash(&token) };
-        let cart = Cart::new(CartId::generate(app.ids.as_ref(), now), owner, now);
-        let mut transaction = Transaction::new();
-        carts::create(&mut transaction, &cart)?;
-        app.store.transact(transaction).await?;
-        return Ok(OpenedCart { cart, token: Some(token) });
+/// [`Problem::Invalid`] when a guest's key is so short that another guest may have it too.
+pub async fn open(app: &App, user: Option<&UserId>, once: &Once<CartId>) -> Result<OpenedCart, Error> {
+    // A user's cart is empty until something is put into it: there is nothing to write.
+    if let Some(user) = user {
+        return Ok(OpenedCart { id: CartId::of_user(user), token: None });
+    }
+    let (token, once) = guest_token(app, once)?;
+    let cart = match app.store.replay(&once).await? {
+        Some(answer) => answer.body,
+        None => create_for_guest(app, &token, &once).await?.body,
     };
-    let access = CartAccess { user: Some(user.clone()), token_hash: None };
-    let cart = load(app, &CartId::of_user(user), &access).await?.value;
-    Ok(OpenedCart { cart, token: None })
+    let id = CartId::parse(&cart).map_err(|e| Error::Internal(e.into()))?;
+    Ok(OpenedCart { id, token: Some(token) })
+}
+
+/// The secret of a guest's cart. A repetition has to find it again though it is stored nowhere, so it is made of
+/// the guest's key, of which only the hash is remembered.
+fn guest_token(app: &App, once: &Once<CartId>) -> Result<(String, Once<CartId>), Error> {
+    let Some(key) = &once.key else {
+        return Ok((format!("{:032x}{:032x}", app.ids.random(), app.ids.random()), once.clone()));
+    };
+    if key.key.len() < GUEST_KEY_LEN_MIN {
+        return Err(Problem::field("idempotency-key", "too-short").into());
+    }
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, key.key.as_bytes());
+    let token = hex::encode(hmac::sign(&secret, b"sutler-cart-token"));
+    let hashed = OnceKey { key: hex::encode(Sha256::digest(&key.key)), ..key.clone() };
+    Ok((token, Once { key: Some(hashed), ..once.clone() }))
+}
+
+async fn create_for_guest(app: &App, token: &str, once: &Once<CartId>) -> Result<Answer, Error> {
+    let owner = Owner::Guest { token_hash: token_hash(token) };
+    let cart = Cart::new(CartId::generate(app.ids.as_ref(), app.now()), owner, app.now());
+    let mut transaction = Transaction::new();
+    carts::create(&mut transaction, &cart)?;
+    Ok(app.store.commit(transaction, once, &cart.id).await?)
 }
 
 /// Reads a cart of the caller's. A user's own cart is empty until something is put into it.
@@ -240,12 +264,16 @@ pub async fn remove_line(
 ///
 /// # Errors
 /// [`Problem::NotFound`] unless it is the caller's.
-pub async fn delete(app: &App, id: &CartId, access: &CartAccess) -> Result<(), Error> {
+pub async fn delete(app: &App, id: &CartId, access: &CartAccess, once: &Once<()>) -> Result<Answer, Error> {
+    if let Some(answer) = app.store.replay(once).await? {
+        return Ok(answer);
+    }
     let cart = load(app, id, access).await?;
-    let Some(version) = cart.version else { return Ok(()) };
     let mut transaction = Transaction::new();
-    carts::delete(&mut transaction, &Versioned { value: cart.value, version });
-    Ok(app.store.transact(transaction).await?)
+    if let Some(version) = cart.version {
+        carts::delete(&mut transaction, &Versioned { value: cart.value, version });
+    }
+    Ok(app.store.commit(transaction, once, &()).await?)
 }
 
 /// Moves a guest's cart into the user's at sign-in; the guest's cart ends in the same step. Goods of the user's
