@@ -47,3 +47,5 @@ pub struct ApiDoc;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_hostile;

@@ -9,6 +9,15 @@ pub mod views;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_hostile;
+
+use sutler_services::auth::{Claims, Role};
+
+/// Whether the caller may read everybody's orders.
+fn reads_all(caller: &Claims) -> bool {
+    caller.has(Role::Support) || caller.has(Role::Finance)
+}
 
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]

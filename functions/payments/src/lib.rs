@@ -5,6 +5,8 @@ pub mod stripe_webhook;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_hostile;
 
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]

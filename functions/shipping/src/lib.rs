@@ -6,6 +6,8 @@ pub mod views;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_hostile;
 
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]

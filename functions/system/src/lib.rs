@@ -7,6 +7,8 @@ pub mod get_openapi;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_hostile;
 
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]

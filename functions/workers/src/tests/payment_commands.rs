@@ -243,7 +243,7 @@ async fn commands_are_obeyed_once_on_a_bad_day() {
             gateway.fail(GatewayFault::LostAnswer);
             let kept = market.obey(&gateway, &left).await;
             left = kept.iter().map(|place| left[place.parse::<usize>().unwrap()].clone()).collect();
-            market.test.clock().advance(Duration::from_secs(180));
+            market.test.clock().advance(Duration::from_mins(3));
         }
         market.test.db.calm();
         assert_eq!(left, Vec::<Value>::new(), "seed {seed}");

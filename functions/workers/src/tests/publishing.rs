@@ -1,16 +1,22 @@
 //! From the streams to the bus.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use sutler_domain::{
     event::{Event, EventKind},
     ids::OrderId,
 };
-use sutler_runtime::worker;
+use sutler_runtime::worker::{self, QueueMessage};
 use sutler_store::stream::StreamRecord;
-use sutler_testkit::{Change, Logs, TestApp};
+use sutler_testkit::{Change, FakeGateway, Logs, TestApp, broken};
 
 use super::{Market, delivered, event, kinds};
-use crate::{publish_events, record_stock_movements};
+use crate::{
+    process_payment_events, publish_events, record_stock_movements,
+    run_payment_commands::{self, PaymentCommands},
+    send_mail,
+};
 
 /// An order that was paid and shipped, and what the streams then hold.
 async fn sold(market: &Market) -> (OrderId, Vec<Change>) {
@@ -215,4 +221,30 @@ fn every_kind(market: &Market, user: &sutler_domain::ids::UserId) -> Vec<EventKi
         EventKind::PartDelivered { seller },
         EventKind::VerificationRequested { user: user.clone() },
     ]
+}
+
+#[tokio::test]
+async fn no_record_and_no_message_upsets_a_worker() {
+    let market = Market::open().await;
+    let (_, changes) = sold(&market).await;
+    let post = send_mail::Post { app: market.test.app.clone(), mailer: Arc::new(market.cloud.mailer()) };
+    let commands =
+        PaymentCommands { app: market.test.app.clone(), gateway: Arc::new(FakeGateway::default()) };
+    let bus = market.cloud.bus();
+    for change in &changes {
+        for record in broken(&change.record, 100) {
+            let Ok(record) = serde_json::from_value::<StreamRecord>(record) else { continue };
+            drop(publish_events::handle(&bus, vec![record.clone()]).await);
+            drop(record_stock_movements::handle(&market.test.app, vec![record]).await);
+        }
+    }
+    market.publish(&changes).await.unwrap();
+    let event = published(&market).pop().unwrap();
+    for body in broken(&event, 100) {
+        let message = QueueMessage { message_id: "1".to_owned(), body: body.to_string() };
+        drop(send_mail::handle(&post, message.clone()).await);
+        drop(run_payment_commands::handle(&commands, message.clone()).await);
+        drop(process_payment_events::handle(&market.test.app, message).await);
+    }
+    market.test.assert_clean().await;
 }

@@ -29,8 +29,8 @@ use crate::{
     rotate_signing_keys::{self, Keys},
 };
 
-const EXPIRY: Duration = Duration::from_secs(900);
-const DAY: Duration = Duration::from_secs(24 * 3_600);
+const EXPIRY: Duration = Duration::from_mins(15);
+const DAY: Duration = Duration::from_hours(24);
 
 impl Market {
     async fn sweep(&self) -> Value {
@@ -57,7 +57,7 @@ async fn exactly_the_orders_whose_time_is_over_are_released() {
     market.test.pay(&market.buyer, &paid).await;
     market.test.clock().advance(Duration::from_secs(1));
     let later = market.unpaid().await;
-    market.test.clock().advance(EXPIRY - Duration::from_secs(1));
+    market.test.clock().advance(Duration::from_secs(899));
     assert_eq!(market.sweep().await, json!({"released": 0}), "its time is over at its last millisecond");
     market.test.clock().advance(Duration::from_millis(1));
     assert_eq!(market.sweep().await, json!({"released": 1}));
@@ -241,7 +241,7 @@ async fn a_token_that_was_signed_before_a_rotation_verifies_after_it() {
     assert!(rotate(&market).await.rotated);
     let between = token(&market).await;
     assert!(verifies(&market, &before).await && verifies(&market, &between).await);
-    market.test.clock().advance(Duration::from_secs(60));
+    market.test.clock().advance(Duration::from_mins(1));
     let after = token(&market).await;
     for token in [&before, &between, &after] {
         assert!(verifies(&market, token).await);
@@ -260,7 +260,7 @@ async fn a_key_disappears_only_after_nothing_valid_is_signed_with_it() {
     for _ in 0..24 {
         assert_eq!(rotate(&market).await.withdrawn, 0);
         assert_eq!(published(&market).await, [first.clone(), second.clone()]);
-        market.test.clock().advance(Duration::from_secs(3_600));
+        market.test.clock().advance(Duration::from_hours(1));
         // Ten minutes after it was issued a token is worth nothing, whatever is published.
         assert!(!verifies(&market, &last).await);
     }
@@ -303,7 +303,7 @@ async fn a_rotation_that_dies_anywhere_leaves_keys_that_work() {
         market.test.db.calm();
         assert!(verifies(&market, &old).await, "step {step}");
         rotate(&market).await;
-        market.test.clock().advance(Duration::from_secs(60));
+        market.test.clock().advance(Duration::from_mins(1));
         let new = token(&market).await;
         assert!(verifies(&market, &old).await && verifies(&market, &new).await, "step {step}");
         market.test.clock().advance(DAY * 2);
