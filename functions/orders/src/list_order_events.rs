@@ -5,9 +5,12 @@ use sutler_http::{
     ApiError, Body, Request, Response, request, response,
     views::{ListView, ProblemView},
 };
-use sutler_services::{App, auth::Role, orders};
+use sutler_services::{
+    App,
+    orders::{self, History},
+};
 
-use crate::views::EventView;
+use crate::{reads_all, views::EventView};
 
 /// Shows what happened to an order, oldest first; each entry carries the hash of the one before.
 ///
@@ -26,9 +29,12 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let caller = request::user(app, &request).await?;
     let id = request::path(&request, "order", OrderId::parse)?;
     let limit = request::page(&request)?.limit;
-    let after = request::query(&request, "cursor", str::parse)?.unwrap_or(0);
-    let staff = caller.has(Role::Support);
-    let (events, next) = orders::history(app, &id, &caller.sub, staff, after, limit).await?;
-    let items = events.into_iter().map(EventView::from).collect();
+    let after = request::query(&request, "cursor", str::parse)?;
+    let staff = reads_all(&caller);
+    let (history, next) = orders::history(app, &id, &caller.sub, staff, after, limit).await?;
+    let items = match history {
+        History::Whole(events) => events.into_iter().map(EventView::whole).collect(),
+        History::OfPart(events) => events.into_iter().map(EventView::of_part).collect(),
+    };
     Ok(response::ok(&ListView { items, next_cursor: next.map(|seq| seq.to_string()) }))
 }

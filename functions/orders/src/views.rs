@@ -1,10 +1,11 @@
 //! How orders look to those who are in them.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use sutler_domain::{
     address::Address,
     event::Event,
-    order::{Order, OrderLine, OrderState, Part, PartState},
+    order::{Order, OrderLine, OrderState, Part},
     payment::Payment,
 };
 use sutler_http::{quote_view::TotalsView, views::MoneyView};
@@ -29,8 +30,9 @@ pub struct OrderView {
     pub totals: TotalsView,
     /// One part per seller.
     pub parts: Vec<PartView>,
-    /// Where the goods go.
-    pub address: AddressView,
+    /// Where the goods go. A seller sees it once the order is paid and while there is something to send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<AddressView>,
     /// The attempts to pay it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payments: Option<Vec<PaymentView>>,
@@ -96,21 +98,13 @@ pub struct PartView {
 
 impl From<&Part> for PartView {
     fn from(part: &Part) -> Self {
-        let (carrier, tracking_number) = match &part.state {
-            PartState::InTransit { carrier, tracking_number, .. }
-            | PartState::Delivered { carrier, tracking_number, .. } => {
-                (Some(carrier.clone()), Some(tracking_number.clone()))
-            }
-            PartState::AwaitingPayment | PartState::AwaitingShipment | PartState::Cancelled { .. } => {
-                (None, None)
-            }
-        };
+        let (carrier, tracking_number) = part.state.tracking().unzip();
         Self {
             id: part.seller.to_string(),
             seller_name: part.seller_name.clone(),
             state: part.state.name(),
-            carrier,
-            tracking_number,
+            carrier: carrier.map(str::to_owned),
+            tracking_number: tracking_number.map(str::to_owned),
             lines: part.lines.iter().map(OrderLineView::from).collect(),
             totals: (&part.totals).into(),
         }
@@ -205,7 +199,7 @@ impl OrderView {
             placed_at: order.placed_at.rfc3339(),
             totals: (&order.totals).into(),
             parts,
-            address: (&order.address).into(),
+            address: Some((&order.address).into()),
             payments,
         }
     }
@@ -231,7 +225,8 @@ impl From<&OrderPage> for OrderView {
             OrderPage::Buyer(aggregate) => aggregate.as_ref().into(),
             OrderPage::Seller { order, part } => {
                 let view = Self::new(order, vec![PartView::from(part.as_ref())], None);
-                Self { totals: (&part.totals).into(), ..view }
+                let address = view.address.filter(|_| part.state.shows_address());
+                Self { totals: (&part.totals).into(), address, ..view }
             }
         }
     }
@@ -244,6 +239,8 @@ pub struct OrderCard {
     pub id: String,
     /// Where it is; for a seller, where their part is.
     pub state: &'static str,
+    /// When it was placed.
+    pub placed_at: String,
     /// What the caller's view of it sums up to.
     pub total: MoneyView,
     /// What is in a seller's part.
@@ -256,6 +253,7 @@ impl From<&Order> for OrderCard {
         Self {
             id: order.id.to_string(),
             state: order.state.name(),
+            placed_at: order.placed_at.rfc3339(),
             total: order.totals.total.into(),
             lines: None,
         }
@@ -267,6 +265,7 @@ impl From<&Part> for OrderCard {
         Self {
             id: part.order.to_string(),
             state: part.state.name(),
+            placed_at: part.order.made_at().rfc3339(),
             total: part.totals.total.into(),
             lines: Some(part.lines.iter().map(OrderLineView::from).collect()),
         }
@@ -282,24 +281,36 @@ pub struct EventView {
     pub seq: u64,
     /// When.
     pub at: String,
-    /// What: `type` and `data`.
+    /// What: `type`, and for the buyer and staff `data`, exactly as it was hashed (times in milliseconds).
     #[schema(value_type = Object)]
-    pub event: sutler_domain::event::EventKind,
-    /// Hash over this entry and `prev_hash`.
-    pub hash: String,
+    pub event: Value,
+    /// Hash over this entry and `prev_hash`; not for sellers, who do not see everything that is hashed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
     /// Hash of the entry before.
-    pub prev_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prev_hash: Option<String>,
 }
 
-impl From<Event> for EventView {
-    fn from(event: Event) -> Self {
+impl EventView {
+    /// All of it.
+    #[must_use]
+    pub fn whole(event: Event) -> Self {
         Self {
+            event: json!(event.event),
+            hash: Some(event.hash),
+            prev_hash: Some(event.prev_hash),
             id: event.event_id,
             seq: event.seq,
             at: event.at.rfc3339(),
-            event: event.event,
-            hash: event.hash,
-            prev_hash: event.prev_hash,
         }
+    }
+
+    /// That it happened. What the whole order cost is not its sellers' business.
+    #[must_use]
+    pub fn of_part(event: Event) -> Self {
+        let whole = Self::whole(event);
+        let kind = json!({"type": whole.event.get("type")});
+        Self { event: kind, hash: None, prev_hash: None, ..whole }
     }
 }

@@ -1,10 +1,7 @@
 //! How the shipping of a part looks.
 
 use serde::Serialize;
-use sutler_domain::{
-    idempotency::Answer,
-    order::{Part, PartState},
-};
+use sutler_domain::{idempotency::Answer, order::Part};
 use sutler_http::response;
 use utoipa::ToSchema;
 
@@ -25,21 +22,13 @@ pub struct ShipmentView {
 
 impl From<&Part> for ShipmentView {
     fn from(part: &Part) -> Self {
-        let (carrier, tracking_number) = match &part.state {
-            PartState::InTransit { carrier, tracking_number, .. }
-            | PartState::Delivered { carrier, tracking_number, .. } => {
-                (Some(carrier.clone()), Some(tracking_number.clone()))
-            }
-            PartState::AwaitingPayment | PartState::AwaitingShipment | PartState::Cancelled { .. } => {
-                (None, None)
-            }
-        };
+        let (carrier, tracking_number) = part.state.tracking().unzip();
         Self {
             order: part.order.to_string(),
             part: part.seller.to_string(),
             state: part.state.name(),
-            carrier,
-            tracking_number,
+            carrier: carrier.map(str::to_owned),
+            tracking_number: tracking_number.map(str::to_owned),
         }
     }
 }

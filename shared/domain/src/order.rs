@@ -71,6 +71,9 @@ pub enum OrderState {
 }
 
 impl OrderState {
+    /// The names of all states.
+    pub const NAMES: [&'static str; 5] = ["awaiting_payment", "paid", "completed", "cancelled", "refunded"];
+
     /// The state's name in answers and refusals.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -302,6 +305,29 @@ pub enum PartState {
 }
 
 impl PartState {
+    /// The names of all states.
+    pub const NAMES: [&'static str; 5] =
+        ["awaiting_payment", "awaiting_shipment", "in_transit", "delivered", "cancelled"];
+
+    /// Carrier and tracking number, once there are any.
+    #[must_use]
+    pub fn tracking(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::InTransit { carrier, tracking_number, .. }
+            | Self::Delivered { carrier, tracking_number, .. } => Some((carrier, tracking_number)),
+            Self::AwaitingPayment | Self::AwaitingShipment | Self::Cancelled { .. } => None,
+        }
+    }
+
+    /// Whether the seller needs to know where the goods go.
+    #[must_use]
+    pub fn shows_address(&self) -> bool {
+        match self {
+            Self::AwaitingShipment | Self::InTransit { .. } | Self::Delivered { .. } => true,
+            Self::AwaitingPayment | Self::Cancelled { .. } => false,
+        }
+    }
+
     /// The state's name in answers and refusals.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -148,6 +148,10 @@ pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
     let value: T =
         serde_path_to_error::deserialize(&mut reader).map_err(|error| shape_error(&error, body))?;
     reader.end().map_err(|_| Problem::Malformed("the body goes on after its JSON value".to_owned()))?;
+    // serde also reads the fields of an object from an array, by their place.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::field("", "wrong-type").into());
+    }
     Ok(value)
 }
 

@@ -3,7 +3,7 @@
 use sutler_domain::{
     event::{Event, EventKind},
     ids::{OrderId, SellerId, UserId},
-    order::{CancelReason, Part, PartState, Totals},
+    order::{CancelReason, Part, Totals},
     payment::RefundReason,
     problem::Problem,
 };
@@ -199,16 +199,11 @@ fn goods(part: &Part) -> String {
 }
 
 fn shipped(part: &Part) -> Vec<String> {
-    let tracking = match &part.state {
-        PartState::InTransit { carrier, tracking_number, .. }
-        | PartState::Delivered { carrier, tracking_number, .. } => {
-            format!("Carrier: {carrier}, number: {tracking_number}")
-        }
-        PartState::AwaitingPayment | PartState::AwaitingShipment | PartState::Cancelled { .. } => {
-            String::new()
-        }
-    };
-    vec![format!("{} has sent your goods.", part.seller_name), goods(part), tracking]
+    let mut paragraphs = vec![format!("{} has sent your goods.", part.seller_name), goods(part)];
+    if let Some((carrier, number)) = part.state.tracking() {
+        paragraphs.push(format!("Carrier: {carrier}, number: {number}"));
+    }
+    paragraphs
 }
 
 /// One letter to each seller: they know what to send where, and nothing of the other parts.

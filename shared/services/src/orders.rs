@@ -231,32 +231,95 @@ pub enum Listing {
     Sold(Vec<Part>, Option<OrderId>),
 }
 
+/// Which orders a list is to show.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Those that the caller sold rather than bought.
+    pub selling: bool,
+    /// Only those in the state of this name.
+    pub state: Option<String>,
+    /// Only those older than this one.
+    pub before: Option<OrderId>,
+    /// How many at most.
+    pub limit: u16,
+}
+
+/// How many items are read at once where not all of them are shown.
+const FILTERED_READ: u16 = 100;
+/// How often a page that is not full yet is read on. A longer search ends with a short page and its cursor.
+const READS_MAX: usize = 10;
+
+/// A page that is filled by as many reads as it takes to find enough of what is wanted.
+struct Page<T, C> {
+    items: Vec<T>,
+    next: Option<C>,
+    limit: usize,
+    at_once: u16,
+}
+
+impl<T, C> Page<T, C> {
+    fn new(after: Option<C>, limit: u16, at_once: u16) -> Self {
+        Self { items: Vec::new(), next: after, limit: usize::from(limit), at_once }
+    }
+
+    /// Takes what is wanted of a read, each item being at the place that `place` says. Answers whether that is all.
+    fn take(&mut self, found: Vec<T>, place: fn(&T) -> C, wanted: impl Fn(&T) -> bool) -> bool {
+        let at_the_end = found.len() < usize::from(self.at_once);
+        for item in found {
+            self.next = Some(place(&item));
+            if wanted(&item) {
+                self.items.push(item);
+                if self.items.len() >= self.limit {
+                    return true;
+                }
+            }
+        }
+        if at_the_end {
+            self.next = None;
+        }
+        at_the_end
+    }
+}
+
 /// The caller's orders, or the caller's parts in those of others, newest first.
 ///
 /// # Errors
 /// [`Error`] when the database does not answer.
-pub async fn list(
-    app: &App,
-    caller: &UserId,
-    selling: bool,
-    before: Option<&OrderId>,
-    limit: u16,
-) -> Result<Listing, Error> {
-    let full = |count: usize| count >= usize::from(limit);
-    if selling {
-        let found = app.store.parts_of_seller(&SellerId::of_user(caller), before, limit).await?;
-        let parts: Vec<Part> = found.into_iter().map(|read| read.value).collect();
-        let next = parts.last().filter(|_| full(parts.len())).map(|part| part.order.clone());
-        return Ok(Listing::Sold(parts, next));
+pub async fn list(app: &App, caller: &UserId, wanted: &Wanted) -> Result<Listing, Error> {
+    let Wanted { before, limit, .. } = wanted.clone();
+    let at_once = if wanted.state.is_some() { FILTERED_READ } else { limit };
+    let in_state = |name: &str| wanted.state.as_ref().is_none_or(|state| state == name);
+    if wanted.selling {
+        let seller = SellerId::of_user(caller);
+        let mut page = Page::new(before, limit, at_once);
+        for _ in 0..READS_MAX {
+            let found = app.store.parts_of_seller(&seller, page.next.as_ref(), at_once).await?;
+            if page.take(found, |part| part.value.order.clone(), |part| in_state(part.value.state.name())) {
+                break;
+            }
+        }
+        return Ok(Listing::Sold(page.items.into_iter().map(|part| part.value).collect(), page.next));
     }
-    let found = app.store.orders_of_buyer(caller, before, limit).await?;
-    let orders: Vec<Order> = found.into_iter().map(|read| read.value).collect();
-    let next = orders.last().filter(|_| full(orders.len())).map(|order| order.id.clone());
-    Ok(Listing::Bought(orders, next))
+    let mut page = Page::new(before, limit, at_once);
+    for _ in 0..READS_MAX {
+        let found = app.store.orders_of_buyer(caller, page.next.as_ref(), at_once).await?;
+        if page.take(found, |order| order.value.id.clone(), |order| in_state(order.value.state.name())) {
+            break;
+        }
+    }
+    Ok(Listing::Bought(page.items.into_iter().map(|order| order.value).collect(), page.next))
 }
 
-/// An order's history after event number `after`, and where to go on. Its buyer and staff see all of it; a
-/// seller sees what concerns the whole or their part.
+/// What somebody may know of an order's history.
+#[derive(Debug, Clone)]
+pub enum History {
+    /// Everything: its buyer and staff.
+    Whole(Vec<Event>),
+    /// That something happened to the whole or to the seller's part, and no amounts.
+    OfPart(Vec<Event>),
+}
+
+/// An order's history after event number `after`, and where to go on.
 ///
 /// # Errors
 /// [`Problem::NotFound`] when the caller has no part in it.
@@ -265,16 +328,25 @@ pub async fn history(
     id: &OrderId,
     caller: &UserId,
     staff: bool,
-    after: u64,
+    after: Option<u64>,
     limit: u16,
-) -> Result<(Vec<Event>, Option<u64>), Error> {
-    let page = get(app, id, caller, staff).await?;
-    let mut events = app.store.events(id, after, limit).await?;
-    let next = events.last().filter(|_| events.len() >= usize::from(limit)).map(|event| event.seq);
-    if let OrderPage::Seller { part, .. } = page {
-        events.retain(|event| concerns_seller(&event.event, &part.seller));
+) -> Result<(History, Option<u64>), Error> {
+    let seller = match get(app, id, caller, staff).await? {
+        OrderPage::Buyer(_) => None,
+        OrderPage::Seller { part, .. } => Some(part.seller),
+    };
+    let at_once = if seller.is_some() { FILTERED_READ } else { limit };
+    let mut page = Page::new(after, limit, at_once);
+    for _ in 0..READS_MAX {
+        let found = app.store.events(id, page.next.unwrap_or(0), at_once).await?;
+        let shown =
+            |event: &Event| seller.as_ref().is_none_or(|seller| concerns_seller(&event.event, seller));
+        if page.take(found, |event| event.seq, shown) {
+            break;
+        }
     }
-    Ok((events, next))
+    let history = if seller.is_some() { History::OfPart(page.items) } else { History::Whole(page.items) };
+    Ok((history, page.next))
 }
 
 fn concerns_seller(event: &EventKind, own: &SellerId) -> bool {

@@ -130,6 +130,42 @@ async fn a_sellers_history_holds_nothing_of_other_parts_and_of_payments() {
         let expected = ["order.placed", "order.paid", "part.shipped", "part.delivered", "order.completed"];
         assert_eq!(kinds, expected);
         assert!(!answer.text.contains(stranger.seller().as_str()), "{}", answer.text);
+        assert!(!answer.text.contains("amount") && !answer.text.contains("hash"), "{}", answer.text);
+        let first = events(&id).query("limit", "1").query("cursor", "2").by(seller);
+        let page = test.call(list_order_events::handle, first).await;
+        // Between these two of the seller's entries there are some that are not.
+        assert_eq!(page.body["items"][0]["event"]["type"], "part.shipped", "{}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_a_filtered_list_is_full_as_long_as_there_is_more() {
+    let market = Market::open().await;
+    let test = &market.test;
+    let paid = test.order_at(Stage::Paid, &market.buyer, &market.seller, &[(&market.thing, 1)]).await;
+    for _ in 0..3 {
+        test.clock().advance(Duration::from_secs(1));
+        test.order_at(Stage::Cancelled, &market.buyer, &market.seller, &[(&market.thing, 1)]).await;
+    }
+    let found = list(&market, &market.buyer, &[("state", "paid"), ("limit", "1")]).await;
+    assert_eq!(ids(&found), [paid.as_str()]);
+    let found = list(&market, &market.seller, &[("role", "seller"), ("state", "awaiting_shipment"), ("limit", "1")]);
+    assert_eq!(ids(&found.await), [paid.as_str()]);
+    for (role, state) in [("buyer", "awaiting_shipment"), ("seller", "paid"), ("buyer", "lost"), ("buyer", "")] {
+        let refused = list(&market, &market.buyer, &[("role", role), ("state", state)]).await;
+        assert_eq!((refused.status, refused.invalid_fields()), (422, vec!["state: invalid".to_owned()]));
+    }
+}
+
+#[tokio::test]
+async fn a_seller_learns_where_goods_go_when_they_are_to_be_sent() {
+    let market = Market::open().await;
+    let test = &market.test;
+    for stage in Stage::ALL {
+        let id = test.order_at(stage, &market.buyer, &market.seller, &[(&market.thing, 1)]).await;
+        let shown = get(&market, &market.seller, &id).await.body.get("address").is_some();
+        assert_eq!(shown, matches!(stage, Stage::Paid | Stage::InTransit | Stage::Completed), "{stage:?}");
+        assert!(get(&market, &market.buyer, &id).await.body.get("address").is_some());
     }
 }
 
