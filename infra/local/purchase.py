@@ -358,6 +358,8 @@ class Purchase:
         total = order["totals"]["total"]["amount"]
         checks.becomes("given back at the provider", lambda: self.refunded(payment["provider_id"]), total)
         checks.becomes("and noted here", lambda: self.payment_states(order), ["refunded"])
+        told = partial(mail_count, self.seller, f"Cancelled sale: order {order['id']}")
+        checks.becomes("the seller is told not to send it", told, 1)
 
     def payment_states(self, order: Json) -> list[str]:
         return [payment["state"] for payment in self.buyer.call("GET", f"/v1/orders/{order['id']}")["payments"]]

@@ -93,14 +93,14 @@ pub async fn letters(app: &App, event: &Event) -> Result<Vec<Letter>, Error> {
         EventKind::OrderPlaced { .. }
         | EventKind::OrderPaid { .. }
         | EventKind::OrderCancelled { .. }
+        | EventKind::OrderRefunded { .. }
         | EventKind::PaymentRefunded { .. }
         | EventKind::PartShipped { .. } => {
             let id = OrderId::parse(&event.aggregate).map_err(|e| Error::Internal(e.into()))?;
             let order = app.store.order(&id).await?.ok_or(Problem::NotFound)?;
             about_order(app, &order, &event.event).await
         }
-        EventKind::OrderRefunded { .. }
-        | EventKind::OrderCompleted {}
+        EventKind::OrderCompleted {}
         | EventKind::PaymentFailed { .. }
         | EventKind::RefundRequested { .. }
         | EventKind::PartDelivered { .. } => Ok(Vec::new()),
@@ -148,8 +148,12 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
         EventKind::OrderPaid { amount, .. } => {
             let text = format!("We received your payment of {} for order {id}.", amount.display());
             let mut letters = vec![to_buyer(format!("Payment received for order {id}"), vec![text])];
-            letters.extend(new_sales(app, order).await?);
+            letters.extend(to_sellers(app, order, "New sale", "You sold something. Please send it soon.").await?);
             letters
+        }
+        // Its buyer is told when the money has gone back.
+        EventKind::OrderRefunded { .. } => {
+            to_sellers(app, order, "Cancelled sale", "The buyer cancelled. Please do not send anything.").await?
         }
         EventKind::OrderCancelled { reason, .. } => {
             let text = match reason {
@@ -176,8 +180,7 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
                 .into_iter()
                 .collect()
         }
-        EventKind::OrderRefunded { .. }
-        | EventKind::OrderCompleted {}
+        EventKind::OrderCompleted {}
         | EventKind::PaymentFailed { .. }
         | EventKind::RefundRequested { .. }
         | EventKind::PartDelivered { .. }
@@ -206,16 +209,21 @@ fn shipped(part: &Part) -> Vec<String> {
     paragraphs
 }
 
-/// One letter to each seller: they know what to send where, and nothing of the other parts.
-async fn new_sales(app: &App, order: &OrderAggregate) -> Result<Vec<Letter>, Error> {
+/// One letter to each seller about their own part, and nothing of the others.
+async fn to_sellers(
+    app: &App,
+    order: &OrderAggregate,
+    subject: &str,
+    message: &str,
+) -> Result<Vec<Letter>, Error> {
     let head = &order.order.value;
     let mut letters = Vec::with_capacity(order.parts.len());
     for part in &order.parts {
         let Some(to) = seller_address(app, &part.value.seller).await? else { continue };
         letters.push(Letter {
             to,
-            subject: format!("New sale: order {}", head.id),
-            paragraphs: vec!["You sold something. Please send it soon.".to_owned(), goods(&part.value)],
+            subject: format!("{subject}: order {}", head.id),
+            paragraphs: vec![message.to_owned(), goods(&part.value)],
             link: Some(format!("{}/sales/{}", app.settings.frontend_url, head.id)),
         });
     }
