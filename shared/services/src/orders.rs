@@ -374,23 +374,38 @@ pub async fn cancel(
     buyer: &UserId,
     once: &Once<OrderAggregate>,
 ) -> Result<Answer, Error> {
+    change(app, id, once, |aggregate| {
+        if aggregate.order.value.buyer != *buyer {
+            return Err(Problem::NotFound.into());
+        }
+        match &aggregate.order.value.state {
+            OrderState::Paid { .. } | OrderState::Refunded { .. } => decide_refund(app, aggregate),
+            OrderState::AwaitingPayment { .. }
+            | OrderState::Cancelled { .. }
+            | OrderState::Completed { .. } => decide_cancel(app, aggregate, CancelReason::Buyer),
+        }
+    })
+    .await
+}
+
+/// Changes an order as `decide` says: decided on what is there, written on the condition that it still is, together
+/// with the answer, and decided anew after a lost race.
+///
+/// # Errors
+/// Those of `decide`, and [`Problem::Conflict`] after too many lost races.
+pub(crate) async fn change<T>(
+    app: &App,
+    id: &OrderId,
+    once: &Once<T>,
+    decide: impl Fn(OrderAggregate) -> Result<(Transaction, T), Error>,
+) -> Result<Answer, Error> {
     if let Some(answer) = app.store.replay(once).await? {
         return Ok(answer);
     }
     for _ in 0..RACES_MAX {
         let aggregate = app.store.order(id).await?.ok_or(Problem::NotFound)?;
-        if aggregate.order.value.buyer != *buyer {
-            return Err(Problem::NotFound.into());
-        }
-        let paid =
-            matches!(aggregate.order.value.state, OrderState::Paid { .. } | OrderState::Refunded { .. });
-        let decided = if paid {
-            decide_refund(app, aggregate)?
-        } else {
-            decide_cancel(app, aggregate, CancelReason::Buyer)?
-        };
-        let (transaction, aggregate) = decided;
-        match app.store.commit(transaction, once, &aggregate).await {
+        let (transaction, changed) = decide(aggregate)?;
+        match app.store.commit(transaction, once, &changed).await {
             Err(StoreError::Refused(_)) => tracing::warn!(order.id = %id, "Lost a race to change order {id}"),
             outcome => return Ok(outcome?),
         }

@@ -8,12 +8,9 @@ use sutler_domain::{
     problem::Problem,
     shipment::Tracking,
 };
-use sutler_store::{StoreError, Transaction, events, orders, stock};
+use sutler_store::{Transaction, events, orders, stock};
 
-use crate::{App, Error};
-
-/// How often a change is decided anew after losing a race.
-const RACES_MAX: usize = 6;
+use crate::{App, Error, orders::change};
 
 /// Hands the seller's own part to a carrier; the goods leave the stock.
 ///
@@ -26,12 +23,8 @@ pub async fn ship(
     tracking: &Tracking,
     once: &Once<Part>,
 ) -> Result<Answer, Error> {
-    if let Some(answer) = app.store.replay(once).await? {
-        return Ok(answer);
-    }
-    for _ in 0..RACES_MAX {
+    change(app, id, once, |mut aggregate| {
         let now = app.now();
-        let mut aggregate = app.store.order(id).await?.ok_or(Problem::NotFound)?;
         let own = aggregate.parts.iter_mut().find(|part| part.value.seller == *seller);
         let part = own.ok_or(Problem::NotFound)?;
         let mut transaction = Transaction::new();
@@ -45,12 +38,9 @@ pub async fn ship(
             events::append(&mut transaction, &mut aggregate.order.value, event, now, app.ids.as_ref())?;
             orders::save(&mut transaction, &aggregate.order)?;
         }
-        match app.store.commit(transaction, once, &part.value).await {
-            Err(StoreError::Refused(_)) => tracing::warn!(order.id = %id, "Lost a race to ship of {id}"),
-            outcome => return Ok(outcome?),
-        }
-    }
-    Err(Problem::Conflict.into())
+        Ok((transaction, part.value.clone()))
+    })
+    .await
 }
 
 /// The buyer says that a part arrived; the last one completes the order.
@@ -64,12 +54,8 @@ pub async fn confirm_delivery(
     buyer: &UserId,
     once: &Once<Part>,
 ) -> Result<Answer, Error> {
-    if let Some(answer) = app.store.replay(once).await? {
-        return Ok(answer);
-    }
-    for _ in 0..RACES_MAX {
+    change(app, id, once, |mut aggregate| {
         let now = app.now();
-        let mut aggregate = app.store.order(id).await?.ok_or(Problem::NotFound)?;
         if aggregate.order.value.buyer != *buyer {
             return Err(Problem::NotFound.into());
         }
@@ -91,10 +77,7 @@ pub async fn confirm_delivery(
             }
             orders::save(&mut transaction, &aggregate.order)?;
         }
-        match app.store.commit(transaction, once, &delivered).await {
-            Err(StoreError::Refused(_)) => tracing::warn!(order.id = %id, "Lost a race to deliver of {id}"),
-            outcome => return Ok(outcome?),
-        }
-    }
-    Err(Problem::Conflict.into())
+        Ok((transaction, delivered))
+    })
+    .await
 }
