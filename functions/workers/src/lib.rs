@@ -4,6 +4,7 @@ pub mod expire_orders;
 pub mod process_payment_events;
 pub mod publish_events;
 pub mod record_stock_movements;
+pub mod resolve_payments;
 pub mod rotate_signing_keys;
 pub mod run_payment_commands;
 pub mod send_mail;

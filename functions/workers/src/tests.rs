@@ -4,6 +4,7 @@ mod mails;
 mod payment_commands;
 mod payment_events;
 mod publishing;
+mod resolving;
 mod schedules;
 
 use serde_json::{Value, json};

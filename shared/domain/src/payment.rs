@@ -98,3 +98,17 @@ pub struct Payment {
     /// When it was started.
     pub started_at: Timestamp,
 }
+
+impl Payment {
+    /// Since when it has waited for what only the provider can say: that the buyer paid, or that money went back.
+    #[must_use]
+    pub fn undecided_since(&self) -> Option<Timestamp> {
+        match &self.state {
+            PaymentState::RequiresAction => Some(self.started_at),
+            PaymentState::RefundPending { since, .. } => Some(*since),
+            PaymentState::Succeeded { .. }
+            | PaymentState::Cancelled { .. }
+            | PaymentState::Refunded { .. } => None,
+        }
+    }
+}

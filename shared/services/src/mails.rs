@@ -148,12 +148,15 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
         EventKind::OrderPaid { amount, .. } => {
             let text = format!("We received your payment of {} for order {id}.", amount.display());
             let mut letters = vec![to_buyer(format!("Payment received for order {id}"), vec![text])];
-            letters.extend(to_sellers(app, order, "New sale", "You sold something. Please send it soon.").await?);
+            letters.extend(
+                to_sellers(app, order, "New sale", "You sold something. Please send it soon.").await?,
+            );
             letters
         }
         // Its buyer is told when the money has gone back.
         EventKind::OrderRefunded { .. } => {
-            to_sellers(app, order, "Cancelled sale", "The buyer cancelled. Please do not send anything.").await?
+            to_sellers(app, order, "Cancelled sale", "The buyer cancelled. Please do not send anything.")
+                .await?
         }
         EventKind::OrderCancelled { reason, .. } => {
             let text = match reason {

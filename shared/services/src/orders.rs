@@ -522,7 +522,7 @@ pub async fn sweep(app: &App) -> Result<u32, Error> {
     /// How many orders of a shard one sweep looks at; the next sweep goes on.
     const PER_SHARD_MAX: u16 = 200;
     let (mut released, mut failure) = (0_u32, None);
-    for shard in 0..orders::EXPIRY_SHARDS {
+    for shard in 0..orders::DUE_SHARDS {
         for id in app.store.overdue(shard, app.now(), PER_SHARD_MAX).await? {
             match expire(app, &id).await {
                 Ok(Change::Applied) => released = released.saturating_add(1),

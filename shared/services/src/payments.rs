@@ -457,6 +457,74 @@ async fn record_refund(app: &App, id: &OrderId, attempt: u32) -> Result<Change, 
     Err(StoreError::Unavailable("too many lost races".into()).into())
 }
 
+/// How long a payment may wait for the provider's word before we ask.
+const ASK_AFTER_S: i64 = 120;
+
+/// Asks the provider about payments it should have told us of, and repeats what it should have done: a webhook that
+/// never came and a command that was given up leave nothing undecided. One failure does not keep the others from it.
+///
+/// # Errors
+/// The first failure, after all the others were tried; what was decided stays decided.
+pub async fn resolve_all(app: &App, gateway: &dyn PaymentGateway) -> Result<u32, Error> {
+    /// How many payments of a shard one run looks at; the next run goes on.
+    const PER_SHARD_MAX: u16 = 100;
+    let before = app.now().plus_seconds(-ASK_AFTER_S);
+    let (mut resolved, mut failure) = (0_u32, None);
+    for shard in 0..orders::DUE_SHARDS {
+        for (id, attempt) in app.store.undecided_payments(shard, before, PER_SHARD_MAX).await? {
+            match resolve(app, gateway, &id, attempt).await {
+                Ok(Change::Applied) => resolved = resolved.saturating_add(1),
+                Ok(Change::AlreadyApplied) => {}
+                Err(error) => {
+                    tracing::error!(
+                        order.id = %id, payment.attempt = attempt, error.chain = %error,
+                        "A payment of {id} could not be resolved"
+                    );
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+    }
+    failure.map_or(Ok(resolved), Err)
+}
+
+/// Brings one payment on: its money back, its end at the provider, or the news we missed.
+async fn resolve(
+    app: &App,
+    gateway: &dyn PaymentGateway,
+    id: &OrderId,
+    attempt: u32,
+) -> Result<Change, Error> {
+    let Some(aggregate) = app.store.order(id).await? else { return Ok(Change::AlreadyApplied) };
+    let known = aggregate.payment(attempt).filter(|payment| payment.value.gateway == gateway.gateway());
+    let Some(Versioned { value: payment, .. }) = known else { return Ok(Change::AlreadyApplied) };
+    match &payment.state {
+        PaymentState::Succeeded { .. } | PaymentState::Cancelled { .. } | PaymentState::Refunded { .. } => {
+            Ok(Change::AlreadyApplied)
+        }
+        PaymentState::RefundPending { .. } => refund(app, gateway, id, attempt).await,
+        PaymentState::RequiresAction
+            if !matches!(aggregate.order.value.state, OrderState::AwaitingPayment { .. }) =>
+        {
+            close_attempt(app, gateway, id, attempt).await
+        }
+        PaymentState::RequiresAction => {
+            let found = gateway.look_up(&payment.provider_id).await.map_err(gateway_error)?;
+            let Some(news) = news_of(&found)? else { return Ok(Change::AlreadyApplied) };
+            let provider_id = payment.provider_id.clone();
+            let report = Report {
+                gateway: gateway.gateway(),
+                message: None,
+                order: id.clone(),
+                attempt,
+                provider_id,
+                news,
+            };
+            finalise(app, &report).await
+        }
+    }
+}
+
 /// Carries out what an event asks of the provider; other events ask nothing.
 ///
 /// # Errors

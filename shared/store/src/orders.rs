@@ -1,7 +1,7 @@
 //! `ORDER#<id>` / `ORDER`, `SELLER#<seller>`, `PAYMENT#<n>`: an order with its parts and payments.
 //!
-//! Indexes (they find, they never decide): `by_buyer` over orders, `by_seller` over parts, `by_expiry` over
-//! orders that wait for payment, spread over [`EXPIRY_SHARDS`] partitions.
+//! Indexes (they find, they never decide): `by_buyer` over orders, `by_seller` over parts, `by_due` over orders that
+//! wait for payment and over payments that wait for the provider, each spread over [`DUE_SHARDS`] partitions.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use sutler_domain::{
@@ -19,8 +19,8 @@ use crate::{
     write::{Expression, Transaction},
 };
 
-/// Over how many partitions the orders that wait for payment are spread.
-pub const EXPIRY_SHARDS: u8 = 4;
+/// Over how many partitions of `by_due` each kind of what waits is spread.
+pub const DUE_SHARDS: u8 = 4;
 
 /// The most items an order has beside its events: itself, its parts and its payment attempts.
 const ORDER_ITEMS_MAX: i32 = 200;
@@ -45,9 +45,9 @@ fn payment_key(order: &OrderId, attempt: u32) -> Key {
     Key::new(Table::Commerce, order_partition(order), format!("PAYMENT#{attempt:04}"))
 }
 
-/// Which partition of the expiry index an order is in.
-fn expiry_shard(id: &OrderId) -> u8 {
-    id.as_str().bytes().fold(0_u8, u8::wrapping_add).checked_rem(EXPIRY_SHARDS).unwrap_or(0)
+/// Which partitions of the due index an order and its payments are in.
+fn due_shard(id: &OrderId) -> u8 {
+    id.as_str().bytes().fold(0_u8, u8::wrapping_add).checked_rem(DUE_SHARDS).unwrap_or(0)
 }
 
 /// Sort keys of instants sort like the instants.
@@ -81,7 +81,7 @@ fn order_item(order: &Order, version: Version) -> Result<(Key, Item), StoreError
     index("gsi1pk", format!("BUYER#{}", order.buyer));
     index("gsi1sk", order.id.as_str().to_owned());
     if let OrderState::AwaitingPayment { expires_at } = &order.state {
-        index("gsi3pk", format!("EXPIRY#{}", expiry_shard(&order.id)));
+        index("gsi3pk", format!("EXPIRY#{}", due_shard(&order.id)));
         index("gsi3sk", format!("{}#{}", instant(*expires_at), order.id));
     }
     Ok((key, item))
@@ -92,6 +92,16 @@ fn part_item(part: &Part, version: Version) -> Result<(Key, Item), StoreError> {
     let mut item = encode(&key, "part", version, part)?;
     item.insert("gsi2pk".to_owned(), text(format!("SELLER#{}", part.seller)));
     item.insert("gsi2sk".to_owned(), text(part.order.as_str()));
+    Ok((key, item))
+}
+
+fn payment_item(payment: &Payment, version: Version) -> Result<(Key, Item), StoreError> {
+    let key = payment_key(&payment.order, payment.attempt);
+    let mut item = encode(&key, "payment", version, payment)?;
+    if let Some(since) = payment.undecided_since() {
+        item.insert("gsi3pk".to_owned(), text(format!("PAYMENT#{}", due_shard(&payment.order))));
+        item.insert("gsi3sk".to_owned(), text(format!("{}#{}", instant(since), payment.order)));
+    }
     Ok((key, item))
 }
 
@@ -132,8 +142,7 @@ pub fn save_part(transaction: &mut Transaction, part: &Versioned<Part>) -> Resul
 /// # Errors
 /// [`StoreError::Rejected`] when it cannot be represented, which is a bug.
 pub fn create_payment(transaction: &mut Transaction, payment: &Payment) -> Result<Guard, StoreError> {
-    let key = payment_key(&payment.order, payment.attempt);
-    let item = encode(&key, "payment", Version::FIRST, payment)?;
+    let (key, item) = payment_item(payment, Version::FIRST)?;
     Ok(transaction.create(key, item))
 }
 
@@ -147,8 +156,7 @@ pub fn save_payment(
     read: Option<Version>,
 ) -> Result<Guard, StoreError> {
     let Some(version) = read else { return create_payment(transaction, payment) };
-    let key = payment_key(&payment.order, payment.attempt);
-    let item = encode(&key, "payment", version.next(), payment)?;
+    let (key, item) = payment_item(payment, version.next())?;
     Ok(transaction.replace(key, item, version))
 }
 
@@ -241,18 +249,41 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database does not answer.
     pub async fn overdue(&self, shard: u8, now: Timestamp, limit: u16) -> Result<Vec<OrderId>, StoreError> {
-        let query = Query {
-            table: Table::Commerce,
-            index: Some(("by_expiry", "gsi3pk", "gsi3sk")),
-            pk: format!("EXPIRY#{shard}"),
-            range: Range::Before(instant(now)),
-            descending: false,
-            limit: i32::from(limit),
-            consistent: false,
-        };
-        // From the key alone, for an order that does not read must not hide the others.
-        let id = |item: &Item| OrderId::parse(key_part(item, "pk").strip_prefix("ORDER#")?).ok();
-        Ok(self.query(&query).await?.iter().filter_map(id).collect())
+        let found = self.query(&due(format!("EXPIRY#{shard}"), now, limit)).await?;
+        Ok(found.iter().filter_map(order_of).collect())
+    }
+
+    /// Payments that have waited for their provider since before `before`, the longest wait first, as order and
+    /// attempt. Candidates only: the index may lag behind the payments.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn undecided_payments(
+        &self,
+        shard: u8,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<(OrderId, u32)>, StoreError> {
+        let found = self.query(&due(format!("PAYMENT#{shard}"), before, limit)).await?;
+        let attempt = |item: &Item| key_part(item, "sk").strip_prefix("PAYMENT#")?.parse().ok();
+        Ok(found.iter().filter_map(|item| Some((order_of(item)?, attempt(item)?))).collect())
+    }
+}
+
+/// The order of an item, from the key alone: one that does not read must not hide the others.
+fn order_of(item: &Item) -> Option<OrderId> {
+    OrderId::parse(key_part(item, "pk").strip_prefix("ORDER#")?).ok()
+}
+
+fn due(pk: String, before: Timestamp, limit: u16) -> Query {
+    Query {
+        table: Table::Commerce,
+        index: Some(("by_due", "gsi3pk", "gsi3sk")),
+        pk,
+        range: Range::Before(instant(before)),
+        descending: false,
+        limit: i32::from(limit),
+        consistent: false,
     }
 }
 

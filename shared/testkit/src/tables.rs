@@ -18,7 +18,7 @@ pub const TABLES: [&str; 4] = [IDENTITY, CATALOG, COMMERCE, LEDGER];
 fn indexes(table: &str) -> &'static [&'static str] {
     match table {
         CATALOG => &["by_category", "newest", "by_seller"],
-        COMMERCE => &["by_buyer", "by_seller", "by_expiry"],
+        COMMERCE => &["by_buyer", "by_seller", "by_due"],
         LEDGER => &["by_order"],
         _ => &[],
     }

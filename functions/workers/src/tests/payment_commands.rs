@@ -31,13 +31,18 @@ impl Market {
     }
 
     async fn cancel(&self, order: &OrderId) -> Vec<Value> {
+        self.cancelled(order).await;
+        self.happened().await
+    }
+
+    /// The buyer gives an order up.
+    pub(super) async fn cancelled(&self, order: &OrderId) {
         let once = sutler_domain::idempotency::Once {
             key: None,
             render: |_: &_| sutler_domain::idempotency::Answer { status: 200, body: String::new() },
             at: self.test.app.now(),
         };
         orders::cancel(&self.test.app, order, self.buyer.id(), &once).await.unwrap();
-        self.happened().await
     }
 
     /// An order that was paid and then cancelled, and the event that asks for its money.

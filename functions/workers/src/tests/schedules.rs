@@ -18,7 +18,7 @@ use sutler_services::{
 use sutler_store::{
     Expression, Transaction,
     codec::text,
-    orders::{EXPIRY_SHARDS, order_key},
+    orders::{DUE_SHARDS, order_key},
     stock,
 };
 use sutler_testkit::{Fault, Logs, Operation, RandomFaults, Rule};
@@ -106,7 +106,7 @@ async fn any_number_of_overdue_orders_is_released_run_by_run() {
 
 /// The shard of the expiry index that an order is in.
 fn shard(order: &OrderId) -> u8 {
-    order.as_str().bytes().fold(0, u8::wrapping_add) % EXPIRY_SHARDS
+    order.as_str().bytes().fold(0, u8::wrapping_add) % DUE_SHARDS
 }
 
 #[tokio::test]
@@ -184,14 +184,14 @@ async fn a_stale_index_releases_nothing_twice_and_nothing_paid() {
     let then = market.test.app.now().plus_seconds(1_800);
     // What the index will show then is what it shows now.
     let mut overdue = 0;
-    for shard in 0..EXPIRY_SHARDS {
+    for shard in 0..DUE_SHARDS {
         overdue += market.test.app.store.overdue(shard, then, 200).await.unwrap().len();
     }
     assert_eq!(overdue, 2);
     market.test.pay(&market.buyer, &paid).await;
     market.test.clock().set(then);
     orders::expire(&market.test.app, &given_up).await.map(|_| ()).unwrap();
-    market.test.db.fault(Rule::before(Operation::Query, Fault::Stale).touching("by_expiry").times(4));
+    market.test.db.fault(Rule::before(Operation::Query, Fault::Stale).touching("by_due").times(4));
     assert_eq!(market.sweep().await, json!({"released": 0}));
     assert!(matches!(market.state(&paid).await, OrderState::Paid { .. }));
     market.test.assert_clean().await;

@@ -26,7 +26,7 @@ async fn the_tables_are_those_of_the_template() {
         "Catalog.by_seller gsi3pk gsi3sk",
         "Catalog.newest gsi2pk gsi2sk",
         "Commerce.by_buyer gsi1pk gsi1sk",
-        "Commerce.by_expiry gsi3pk gsi3sk",
+        "Commerce.by_due gsi3pk gsi3sk",
         "Commerce.by_seller gsi2pk gsi2sk",
         "Ledger.by_order gsi1pk gsi1sk",
     ];
