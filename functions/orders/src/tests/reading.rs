@@ -149,9 +149,12 @@ async fn a_page_of_a_filtered_list_is_full_as_long_as_there_is_more() {
     }
     let found = list(&market, &market.buyer, &[("state", "paid"), ("limit", "1")]).await;
     assert_eq!(ids(&found), [paid.as_str()]);
-    let found = list(&market, &market.seller, &[("role", "seller"), ("state", "awaiting_shipment"), ("limit", "1")]);
+    let found =
+        list(&market, &market.seller, &[("role", "seller"), ("state", "awaiting_shipment"), ("limit", "1")]);
     assert_eq!(ids(&found.await), [paid.as_str()]);
-    for (role, state) in [("buyer", "awaiting_shipment"), ("seller", "paid"), ("buyer", "lost"), ("buyer", "")] {
+    for (role, state) in
+        [("buyer", "awaiting_shipment"), ("seller", "paid"), ("buyer", "lost"), ("buyer", "")]
+    {
         let refused = list(&market, &market.buyer, &[("role", role), ("state", state)]).await;
         assert_eq!((refused.status, refused.invalid_fields()), (422, vec!["state: invalid".to_owned()]));
     }
