@@ -24,6 +24,7 @@ enum Layer {
     Function,
     Testkit,
     Providers,
+    Simulation,
     Xtask,
 }
 
@@ -39,6 +40,7 @@ impl Layer {
             "shared/runtime" => Self::Runtime,
             "shared/testkit" => Self::Testkit,
             "infra/providers" => Self::Providers,
+            "infra/simulate" => Self::Simulation,
             "infra/xtask" => Self::Xtask,
             other if other.starts_with("functions/") => Self::Function,
             _ => return None,
@@ -55,7 +57,9 @@ impl Layer {
             Self::Http => &[Domain, Store, Gateways, Services],
             Self::Runtime | Self::Testkit => &[Domain, Store, Gateways, Services, Http],
             Self::Function => &[Domain, Store, Gateways, Services, Http, Runtime],
-            Self::Xtask => &[Domain, Store, Gateways, Services, Http, Runtime, Function, Providers, Testkit],
+            Self::Simulation | Self::Xtask => {
+                &[Domain, Store, Gateways, Services, Http, Runtime, Function, Providers, Testkit]
+            }
         }
     }
 
@@ -182,6 +186,7 @@ mod tests {
             assert_eq!(arrows("shared/services", to, None).len(), 1, "{to}");
             assert_eq!(arrows("shared/services", to, Some("dev")).len(), 0, "{to}");
             assert_eq!(arrows("infra/xtask", to, None).len(), 0, "{to}");
+            assert_eq!(arrows("infra/simulate", to, None).len(), 0, "{to}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
+    config::AsyncSleep,
     operation::{
         transact_write_items::TransactWriteItemsError as TransactError, update_item::UpdateItemError,
     },
@@ -317,8 +318,13 @@ impl Store {
             PAUSE_MS_FIRST.saturating_mul(1_u64.checked_shl(turn).unwrap_or(u64::MAX)).min(PAUSE_MS_MAX);
         let random = u64::try_from(self.ids.random() & u128::from(u64::MAX)).unwrap_or(0);
         let pause_ms = random.checked_rem(bound.saturating_add(1)).unwrap_or(0);
-        #[expect(clippy::disallowed_methods, reason = "the bounded back-off between two tries")]
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        let pause = Duration::from_millis(pause_ms);
+        match self.client.config().sleep_impl() {
+            // The client's own idea of waiting, which need not be the machine's clock.
+            Some(sleep) => sleep.sleep(pause).await,
+            #[expect(clippy::disallowed_methods, reason = "the bounded back-off between two tries")]
+            None => tokio::time::sleep(pause).await,
+        }
     }
 
     fn batch(&self, keys: &[Key]) -> Result<HashMap<String, KeysAndAttributes>, StoreError> {

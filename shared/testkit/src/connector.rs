@@ -22,6 +22,7 @@ use crate::{
     engine::{self, Operation},
     faults::{Fault, Faults, Moment, Plan},
     views::Views,
+    wiretap::Wiretap,
 };
 
 /// What the clones of a test database share on the wire.
@@ -31,6 +32,7 @@ pub(crate) struct Wire {
     pub(crate) faults: Mutex<Faults>,
     pub(crate) meter: Mutex<Meter>,
     pub(crate) views: Mutex<Views>,
+    pub(crate) tap: Mutex<Option<Arc<dyn Wiretap>>>,
 }
 
 /// The SDK's view of [`Wire`].
@@ -68,11 +70,15 @@ impl Wire {
     async fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let operation = request.headers().get("x-amz-target").and_then(Operation::of_target);
         let body = request.body().bytes().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
-        let (Some(operation), Some(body)) = (operation, body) else {
+        let (Some(operation), Some(mut body)) = (operation, body) else {
             let error = json!({ "__type": "com.amazon.coral.service#UnknownOperationException" });
             return Ok(response(400, &error));
         };
-        let plan = lock(&self.faults).decide(operation, &body);
+        let tap = lock(&self.tap).clone();
+        let plan = match &tap {
+            Some(tap) => Plan { strike: tap.request(operation, &mut body), pauses: (1, 1) },
+            None => lock(&self.faults).decide(operation, &body),
+        };
         pause(plan.pauses.0).await;
         let outcome = self.carry_out(operation, &body, &plan).await;
         let (units, error) = match &outcome {
@@ -81,6 +87,9 @@ impl Wire {
                 (*units, Some(if error.is_timeout() { "timed out" } else { "dropped" }.to_owned()))
             }
         };
+        if let Some(tap) = &tap {
+            tap.answer(operation, error.as_deref());
+        }
         let items = engine::items(operation, &body);
         lock(&self.meter).calls.push(Call { operation, items, read: units.0, write: units.1, error });
         pause(plan.pauses.1).await;
@@ -100,7 +109,10 @@ impl Wire {
             return Ok(reply);
         }
         let reply = match plan.strike {
-            Some((_, Fault::Unprocessed)) => self.run_half(operation, body),
+            Some((_, Fault::Unprocessed)) => {
+                self.run_first(engine::items(operation, body).div_euclid(2), operation, body)
+            }
+            Some((_, Fault::CutShort(keys))) => self.run_first(keys, operation, body),
             _ => self.run(operation, body, matches!(plan.strike, Some((_, Fault::Stale)))),
         };
         if let Some(fault) = plan.at(Moment::After)
@@ -132,6 +144,7 @@ impl Wire {
             | Fault::Conflict
             | Fault::Cancelled(_)
             | Fault::Stale
+            | Fault::CutShort(_)
             | Fault::Unprocessed => Ok(fault.answer(operation, body).map(|(status, name, body)| Reply {
                 status,
                 body,
@@ -176,9 +189,8 @@ impl Wire {
         }
     }
 
-    /// Carries out the first half of a batch read and gives the other half back.
-    fn run_half(&self, operation: Operation, body: &Value) -> Reply {
-        let mut room = engine::items(operation, body).div_euclid(2);
+    /// Carries out the first `room` keys of a batch read and gives the others back.
+    fn run_first(&self, mut room: usize, operation: Operation, body: &Value) -> Reply {
         let (mut taken, mut left) = (Map::new(), Map::new());
         for (table, request) in body.get("RequestItems").and_then(Value::as_object).into_iter().flatten() {
             let keys = request.get("Keys").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -214,7 +226,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn pause(times: u64) {
+pub(crate) async fn pause(times: u64) {
     for _ in 0..times {
         tokio::task::yield_now().await;
     }

@@ -1,22 +1,29 @@
 //! The database of one test.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::{
     Client, Config,
-    config::{BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig},
+    config::{AsyncSleep, BehaviorVersion, Region, Sleep, StalledStreamProtectionConfig, retry::RetryConfig},
 };
 use dynoxide::Database;
 
 use crate::{
     FakeClock,
     capacity::Meter,
-    connector::{Connector, Wire, lock},
+    connector::{Connector, Wire, lock, pause},
     faults::{Faults, RandomFaults, Rule},
     stream::{Change, Reader},
     tables,
+    wiretap::Wiretap,
 };
+
+/// How often others may run while something waits without a clock.
+const TURNS: u64 = 2;
 
 /// A fresh in-process DynamoDB with the four tables. Clones share everything.
 #[derive(Clone)]
@@ -59,9 +66,10 @@ impl TestDb {
             faults: Mutex::default(),
             meter: Mutex::default(),
             views: Mutex::default(),
+            tap: Mutex::default(),
         };
         let wire = Arc::new(wire);
-        let client = client(&wire, RetryConfig::disabled());
+        let client = Client::from_conf(config(&wire, RetryConfig::disabled()).build());
         Self { wire, reader: Arc::default(), client }
     }
 
@@ -74,7 +82,21 @@ impl TestDb {
     /// The same with the SDK's retries as given.
     #[must_use]
     pub fn client_with_retries(&self, retries: RetryConfig) -> Client {
-        client(&self.wire, retries)
+        Client::from_conf(config(&self.wire, retries).build())
+    }
+
+    /// The same, but nothing that uses it ever waits for the machine's clock: a pause is over once others had
+    /// their turns. What happens then depends on who polls whom, and on nothing else.
+    #[must_use]
+    pub fn client_without_waiting(&self) -> Client {
+        let config = config(&self.wire, RetryConfig::disabled()).sleep_impl(Turns);
+        Client::from_conf(config.build())
+    }
+
+    /// Lets `tap` decide about every request from now on, instead of script and dice. Others may run once before
+    /// and once after each.
+    pub fn tap(&self, tap: Arc<dyn Wiretap>) {
+        *lock(&self.wire.tap) = Some(tap);
     }
 
     /// The clock this database follows.
@@ -130,14 +152,23 @@ impl TestDb {
     }
 }
 
-fn client(wire: &Arc<Wire>, retries: RetryConfig) -> Client {
-    let config = Config::builder()
+fn config(wire: &Arc<Wire>, retries: RetryConfig) -> aws_sdk_dynamodb::config::Builder {
+    Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("eu-central-1"))
         .endpoint_url("http://dynamodb.invalid")
         .credentials_provider(Credentials::new("test", "test", None, None, "testkit"))
         .retry_config(retries)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(Connector(Arc::clone(wire)));
-    Client::from_conf(config.build())
+        .http_client(Connector(Arc::clone(wire)))
+}
+
+/// Waits until others had their turns.
+#[derive(Debug)]
+struct Turns;
+
+impl AsyncSleep for Turns {
+    fn sleep(&self, _: Duration) -> Sleep {
+        Sleep::new(pause(TURNS))
+    }
 }

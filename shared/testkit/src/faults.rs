@@ -64,6 +64,8 @@ pub enum Fault {
     Cancelled(Vec<(usize, Reason)>),
     /// The latter half of a batch read comes back unprocessed.
     Unprocessed,
+    /// Only so many keys of a batch read are processed, the first ones; the others come back.
+    CutShort(usize),
     /// An eventually consistent query lags behind: it answers what the same query answered last, or nothing.
     Stale,
     /// The connection breaks.
@@ -84,7 +86,7 @@ impl Fault {
                 operation.transacts() || (operation.writes() && operation != Operation::BatchWriteItem)
             }
             Self::Cancelled(_) => operation.transacts(),
-            Self::Unprocessed => operation == Operation::BatchGetItem,
+            Self::Unprocessed | Self::CutShort(_) => operation == Operation::BatchGetItem,
             Self::Stale => operation == Operation::Query,
             Self::Throttled
             | Self::InternalError
@@ -125,6 +127,7 @@ impl Fault {
             }
             Self::Cancelled(reasons) => cancelled(reasons),
             Self::Unprocessed
+            | Self::CutShort(_)
             | Self::Stale
             | Self::Dropped
             | Self::TimedOut

@@ -33,6 +33,7 @@ mod purchase;
 mod stream;
 mod tables;
 mod views;
+mod wiretap;
 
 #[cfg(feature = "app")]
 pub use app::{TestApp, TestUser};
@@ -56,6 +57,7 @@ pub use logs::Logs;
 pub use purchase::Stage;
 pub use stream::{Change, Item, lambda_event};
 pub use tables::{CATALOG, COMMERCE, IDENTITY, LEDGER, TABLES};
+pub use wiretap::Wiretap;
 
 #[cfg(test)]
 mod tests;

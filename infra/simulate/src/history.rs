@@ -1,0 +1,175 @@
+//! One history: who is there, whose turn it is, who dies, and how it all comes to rest.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use sutler_domain::order::PartState;
+
+use crate::{
+    cast::{self, Doing, confirm, ship_as},
+    chance::Chance,
+    delivery::{Line, deliver_batch, deliver_messages, forward, sweep},
+    lock,
+    mutations::Mutation,
+    notes::{Book, Counts, add},
+    verdict,
+    wire::Weather,
+    world::{Failure, World},
+};
+
+/// How often something may be polled before it counts as stuck.
+const POLLS_MAX: u32 = 100_000;
+/// How many times everything that repeats is run before it counts as never coming to rest.
+const ROUNDS_MAX: u32 = 60;
+
+/// A history that was played.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// Its seed.
+    pub seed: u64,
+    /// What happened in it.
+    pub book: Book,
+    /// How many times somebody had a turn.
+    pub steps: u64,
+    /// Its orders at the end, by state.
+    pub orders: Counts,
+    /// Payments that went back.
+    pub refunds: u64,
+}
+
+impl History {
+    /// The first thing that must not happen and did.
+    #[must_use]
+    pub fn wrong(&self) -> Option<&str> {
+        self.book.wrong.first().map(String::as_str)
+    }
+}
+
+/// Plays the history of `seed`: `deeds` things are begun, with `mutation` planted.
+pub fn play(seed: u64, deeds: u32, mutation: Option<&'static Mutation>) -> Result<History, Failure> {
+    // The SDK makes timers before it looks whether it needs them. Nobody drives this runtime, so none ever rings.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let _entered = runtime.enter();
+    let world = Arc::new(finish(World::open(seed, mutation))??);
+    forward(&world);
+    let steps = act(&world, deeds);
+    if !world.notes.is_wrong() {
+        finish(come_to_rest(Arc::clone(&world)))??;
+    }
+    let mut orders = Counts::new();
+    for order in lock(&world.books).orders.values() {
+        add(&mut orders, order.state.name());
+    }
+    let refunds = world.provider.intents().iter().filter(|intent| intent.refunded_minor() > 0).count();
+    let book = world.notes.book();
+    Ok(History { seed, book, steps, orders, refunds: u64::try_from(refunds).unwrap_or(u64::MAX) })
+}
+
+/// Somebody who is doing something.
+struct Actor {
+    name: String,
+    doing: Doing,
+}
+
+/// The random part. Answers how many turns there were.
+fn act(world: &Arc<World>, deeds: u32) -> u64 {
+    let chance: &Chance = &world.chance;
+    world.weather.set(chance.weighted(&[(2, 0), (3, 1), (3, 2), (2, 4)]).copied().unwrap_or(1));
+    let crowd = chance.place(8).saturating_add(1);
+    let deadly = if world.weather.level() == 0 { 0 } else { chance.below(12) };
+    let (mut begun, mut turns) = (0_u32, 0_u64);
+    let mut actors: Vec<Actor> = Vec::new();
+    while (begun < deeds || !actors.is_empty()) && !world.notes.is_wrong() {
+        turns = turns.saturating_add(1);
+        if begun < deeds && actors.len() < crowd && (actors.is_empty() || chance.happens(300)) {
+            begun = begun.saturating_add(1);
+            let Some((deed, doing)) = cast::next(world) else { continue };
+            let kind = format!("{deed:?}");
+            world.notes.begin(&kind);
+            actors.push(Actor { name: format!("#{begun} {kind}"), doing });
+            continue;
+        }
+        let at = chance.place(actors.len());
+        let Some(actor) = actors.get_mut(at) else { continue };
+        world.notes.turn_of(&actor.name);
+        if chance.happens(deadly) {
+            world.notes.fault("crash");
+            drop(actors.swap_remove(at));
+        } else if poll(&mut actor.doing).is_ready() {
+            drop(actors.swap_remove(at));
+        }
+        world.db.clock().advance(Duration::from_millis(chance.below(40)));
+        forward(world);
+    }
+    turns
+}
+
+fn poll<T>(doing: &mut std::pin::Pin<Box<dyn Future<Output = T> + Send>>) -> Poll<T> {
+    doing.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Runs something to its end, alone.
+fn finish<T>(doing: impl Future<Output = T> + Send) -> Result<T, Failure> {
+    let mut doing = std::pin::pin!(doing);
+    for _ in 0..POLLS_MAX {
+        if let Poll::Ready(outcome) = doing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Ok(outcome);
+        }
+    }
+    Err("something waits for ever".into())
+}
+
+/// Nothing fails any more; whatever repeats is repeated until nothing is left, and then everything must be in order.
+async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
+    let weather: &Weather = &world.weather;
+    weather.set(0);
+    world.notes.turn_of("at the end");
+    world.notes.say("nothing fails any more");
+    settle(&world).await;
+    world.db.clock().advance(Duration::from_secs(1_000));
+    settle(&world).await;
+    verdict::check(&world).await?;
+    if world.notes.is_wrong() {
+        return Ok(());
+    }
+    world.notes.say("everything is shipped and delivered");
+    let parts: Vec<_> = lock(&world.books).parts.values().cloned().collect();
+    for part in &parts {
+        if matches!(part.state, PartState::AwaitingShipment) {
+            ship_as(&world, &part.order, &part.seller).await;
+        }
+        let order = lock(&world.books).orders.get(&part.order).cloned();
+        if let (PartState::AwaitingShipment | PartState::InTransit { .. }, Some(order)) = (&part.state, order)
+        {
+            confirm(&world, part, &order, &order.buyer).await;
+        }
+    }
+    settle(&world).await;
+    verdict::check_ended(&world);
+    verdict::check(&world).await
+}
+
+/// Runs the sweep, and streams and queues until nothing is under way.
+async fn settle(world: &Arc<World>) {
+    sweep(Arc::clone(world)).await;
+    for _ in 0..ROUNDS_MAX {
+        forward(world);
+        if lock(&world.traffic).pending() == 0 {
+            return;
+        }
+        let feeds = lock(&world.traffic).feeds();
+        for at in 0..feeds {
+            deliver_batch(Arc::clone(world), at).await;
+            forward(world);
+        }
+        for line in [Line::PaymentEvents, Line::PaymentCommands] {
+            deliver_messages(Arc::clone(world), line).await;
+            forward(world);
+        }
+    }
+    let left = lock(&world.traffic).pending();
+    world.notes.accuse(format!("{left} records and messages never come to an end"));
+}

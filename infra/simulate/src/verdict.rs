@@ -1,0 +1,200 @@
+//! What must be true once everything has come to rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sutler_domain::{
+    event::Event,
+    ids::{OrderId, VariantId},
+    order::{Order, OrderState, PartState},
+};
+use sutler_gateways::payment::PaymentStatus;
+use sutler_services::{invariants, inventory::verify_chain};
+use sutler_store::events;
+
+use crate::{
+    lock,
+    provider::Intent,
+    world::{Failure, World},
+};
+
+/// How many events an order may have.
+const EVENTS_MAX: u16 = 1_000;
+
+/// Compares everything with everything; what does not agree is an accusation.
+pub async fn check(world: &World) -> Result<(), Failure> {
+    match invariants::check(&world.app).await {
+        Ok(found) if found.complete => found.problems.into_iter().for_each(|text| world.notes.accuse(text)),
+        Ok(_) => world.notes.accuse("the invariants were not read to their end"),
+        Err(error) => {
+            world.notes.accuse(format!("the invariants do not read: {}", crate::world::chain(&error)))
+        }
+    }
+    check_units(world);
+    check_money(world);
+    check_answers(world);
+    check_events(world).await?;
+    for good in &world.goods {
+        let chain = verify_chain(&world.app, &good.variant).await;
+        match chain {
+            Ok(chain) if chain.broken.is_none() && chain.behind == 0 => {}
+            other => world.notes.accuse(format!("the movements of {}: {other:?}", good.variant)),
+        }
+    }
+    Ok(())
+}
+
+/// Every order has reached an end, now that everybody did what they could.
+pub fn check_ended(world: &World) {
+    let books = lock(&world.books);
+    for (id, order) in &books.orders {
+        match &order.state {
+            OrderState::Completed { .. } | OrderState::Cancelled { .. } | OrderState::Refunded { .. } => {}
+            OrderState::AwaitingPayment { .. } | OrderState::Paid { .. } => {
+                world.notes.accuse(format!("{id} stays {}", order.state.name()));
+            }
+        }
+    }
+}
+
+/// All units that were ever there are free, held, sold or shipped.
+fn check_units(world: &World) {
+    let books = lock(&world.books);
+    let mut shipped: BTreeMap<&VariantId, i64> = BTreeMap::new();
+    for part in books.parts.values() {
+        if matches!(part.state, PartState::InTransit { .. } | PartState::Delivered { .. }) {
+            for line in &part.lines {
+                let sum = shipped.entry(&line.variant).or_default();
+                *sum = sum.saturating_add(i64::from(line.quantity));
+            }
+        }
+    }
+    for good in &world.goods {
+        let id = &good.variant;
+        let corrected: i64 =
+            books.corrections.values().filter(|(variant, _)| variant == id).map(|(_, units)| units).sum();
+        let stocked = i64::from(good.units).saturating_add(corrected);
+        let on_hand = books.stocks.get(id).map_or(0, |stock| i64::try_from(stock.on_hand()).unwrap_or(-1));
+        let gone = shipped.get(id).copied().unwrap_or(0);
+        if on_hand.saturating_add(gone) != stocked {
+            world.notes.accuse(format!("{id}: {stocked} units came, {on_hand} are there and {gone} shipped"));
+        }
+    }
+    for correction in &lock(&world.memory).corrections {
+        if let Some((variant, units)) = books.corrections.get(&correction.reason)
+            && (variant, *units) != (&correction.variant, correction.delta)
+        {
+            world.notes.accuse(format!("“{}” corrected {variant} by {units}", correction.reason));
+        }
+    }
+}
+
+/// Money at the provider is what an order costs that has it, or it went back.
+fn check_money(world: &World) {
+    let books = lock(&world.books);
+    let intents = world.provider.intents();
+    let mut kept: BTreeMap<&OrderId, u32> = BTreeMap::new();
+    for intent in &intents {
+        let id = &intent.payment.provider_id;
+        let order = intent.payment.order_id.as_deref().and_then(|id| OrderId::parse(id).ok());
+        let Some(order) = order.and_then(|id| books.orders.get(&id)) else {
+            world.notes.accuse(format!("{id} is for an order that does not exist"));
+            continue;
+        };
+        check_intent(world, intent, order);
+        if intent.captured_minor() > intent.refunded_minor() {
+            let count = kept.entry(&order.id).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    for (id, order) in &books.orders {
+        let due = u32::from(matches!(order.state, OrderState::Paid { .. } | OrderState::Completed { .. }));
+        let kept = kept.get(id).copied().unwrap_or(0);
+        if kept != due {
+            world.notes.accuse(format!("{id} is {}, and {kept} payments of it are kept", order.state.name()));
+        }
+    }
+}
+
+fn check_intent(world: &World, intent: &Intent, order: &Order) {
+    let payment = &intent.payment;
+    let (id, total) = (&payment.provider_id, order.totals.total);
+    let (taken, back) = (intent.captured_minor(), intent.refunded_minor());
+    if payment.status == PaymentStatus::AwaitingBuyer {
+        world.notes.accuse(format!("{id} can be paid though {} is {}", order.id, order.state.name()));
+    }
+    let pays = match &order.state {
+        OrderState::Paid { attempt, .. } | OrderState::Completed { attempt, .. } => {
+            payment.attempt == Some(*attempt)
+        }
+        OrderState::AwaitingPayment { .. } | OrderState::Cancelled { .. } | OrderState::Refunded { .. } => {
+            false
+        }
+    };
+    let right = (payment.currency.as_str(), taken) == (total.currency().code(), total.minor());
+    if pays && !(right && back == 0) {
+        world.notes.accuse(format!(
+            "{} is paid by {id}, which took {taken} {} of {} and gave {back} back",
+            order.id,
+            payment.currency,
+            total.minor()
+        ));
+    }
+    if !pays && back != taken {
+        world.notes.accuse(format!(
+            "{id} took {taken} for {}, which is {}, and gave {back} back",
+            order.id,
+            order.state.name()
+        ));
+    }
+}
+
+/// A key leads to one order, an answer to one that exists, and no order comes from nowhere.
+fn check_answers(world: &World) {
+    let (books, memory) = (lock(&world.books), lock(&world.memory));
+    for tried in &memory.tries {
+        if tried.answered.len() > 1 {
+            world.notes.accuse(format!("the key {:?} was answered with {:?}", tried.key, tried.answered));
+        }
+        for id in tried.answered.iter().filter(|id| !books.orders.contains_key(*id)) {
+            world.notes.accuse(format!("{id} was answered and does not exist"));
+        }
+    }
+    let keyed: BTreeSet<&str> = books.answers.values().map(String::as_str).collect();
+    let unkeyed = books.orders.keys().filter(|id| !keyed.contains(id.as_str())).count();
+    let tried = memory.tries.iter().filter(|tried| tried.key.is_none()).count();
+    if unkeyed > tried {
+        world.notes.accuse(format!("{unkeyed} orders have no key, and {tried} were tried without"));
+    }
+}
+
+/// Every order's history is whole, and was published in order.
+async fn check_events(world: &World) -> Result<(), Failure> {
+    let ids: Vec<Order> = lock(&world.books).orders.values().cloned().collect();
+    let published: Vec<Event> =
+        world.cloud.published().iter().filter_map(|event| serde_json::from_str(&event.detail).ok()).collect();
+    for order in ids {
+        let events = world.app.store.events(&order.id, 0, EVENTS_MAX).await?;
+        let mut last = String::new();
+        for (event, seq) in events.iter().zip(1_u64..) {
+            if event.seq != seq || event.prev_hash != last || events::hash(event)? != event.hash {
+                world.notes.accuse(format!("event {seq} of {} does not follow the one before", order.id));
+            }
+            last.clone_from(&event.hash);
+        }
+        let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        if (count, last.as_str()) != (order.events, order.last_hash.as_str()) {
+            world.notes.accuse(format!("{} counts {} events and has {count}", order.id, order.events));
+        }
+        // The bus may repeat and overtake, but whoever waits for the next one gets them all in order.
+        let mut next = 1_u64;
+        for event in published.iter().filter(|event| event.aggregate == order.id.as_str()) {
+            if event.seq == next && events.iter().any(|own| own == event) {
+                next = next.saturating_add(1);
+            }
+        }
+        if next != count.saturating_add(1) {
+            world.notes.accuse(format!("event {next} of {} was not published in its turn", order.id));
+        }
+    }
+    Ok(())
+}
