@@ -15,7 +15,7 @@ use sutler_domain::{
 use sutler_store::{codec::decode, db::key_part, stock::LastMove};
 use sutler_testkit::{Change, Item};
 
-use crate::cast::RECOUNT;
+use crate::sellers::RECOUNT;
 
 /// What the streams told so far.
 #[derive(Debug, Default)]

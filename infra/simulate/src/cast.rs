@@ -5,26 +5,24 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use sutler_domain::{
     cart::Quantity,
     idempotency::Answer,
-    ids::{OrderId, SellerId, UserId, VariantId},
+    ids::{OrderId, UserId},
     order::{Order, OrderState, Part, PartState},
-    product::Variant,
-    shipment::Tracking,
 };
 use sutler_gateways::payment::PaymentStatus;
 use sutler_services::{
     Error,
     carts::{CartAccess, CartPage, put_line, quote_cart},
-    inventory::{self, Adjustment, Count},
     orders::{self, PlaceOrder, PlacedOrder},
     payments, shipping,
 };
-use sutler_store::{Transaction, catalog::variant_key, codec::encode, orders::OrderAggregate};
+use sutler_store::orders::OrderAggregate;
 
 use crate::{
     delivery::{Line, deliver_batch, deliver_messages, sweep},
     lock,
     provider::Deed,
-    world::{Buyer, Correction, Try, World},
+    sellers::{change_price, correct, correct_again, recount, ship, ship_as},
+    world::{Buyer, Try, World},
 };
 
 /// What somebody is doing.
@@ -54,9 +52,6 @@ pub enum Deeds {
     ClockJump,
 }
 
-/// How the reason of an absolute count begins, before the count.
-pub const RECOUNT: &str = "counted ";
-
 /// How often each is done.
 const WEIGHTS: [(u64, Deeds); 19] = [
     (14, Deeds::Shop),
@@ -64,11 +59,11 @@ const WEIGHTS: [(u64, Deeds); 19] = [
     (2, Deeds::Quote),
     (4, Deeds::PlaceAsQuoted),
     (7, Deeds::PlaceAgain),
-    (14, Deeds::StartPayment),
-    (14, Deeds::ActAtProvider),
-    (5, Deeds::Cancel),
-    (5, Deeds::ConfirmDelivery),
-    (7, Deeds::Ship),
+    (16, Deeds::StartPayment),
+    (16, Deeds::ActAtProvider),
+    (4, Deeds::Cancel),
+    (4, Deeds::ConfirmDelivery),
+    (5, Deeds::Ship),
     (4, Deeds::Correct),
     (3, Deeds::CorrectAgain),
     (2, Deeds::Recount),
@@ -76,8 +71,8 @@ const WEIGHTS: [(u64, Deeds); 19] = [
     (20, Deeds::Stream),
     (16, Deeds::PaymentEvents),
     (10, Deeds::PaymentCommands),
-    (5, Deeds::Sweep),
-    (4, Deeds::ClockJump),
+    (4, Deeds::Sweep),
+    (3, Deeds::ClockJump),
 ];
 
 /// Somebody begins to do something.
@@ -89,7 +84,7 @@ pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
         Deeds::Shop => Box::pin(shop(w, buyer)),
         Deeds::FillCart => Box::pin(async move { fill_cart(&w, buyer).await }),
         Deeds::Quote => Box::pin(async move { quote(&w, buyer).await }),
-        Deeds::PlaceAsQuoted => Box::pin(async move { place_as_quoted(&w, buyer).await }),
+        Deeds::PlaceAsQuoted => Box::pin(async move { drop(place_as_quoted(&w, buyer).await) }),
         Deeds::PlaceAgain => Box::pin(place_again(w)),
         Deeds::StartPayment => Box::pin(start_payment(w)),
         Deeds::ActAtProvider => Box::pin(async move { act_at_provider(&w) }),
@@ -101,16 +96,17 @@ pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
         Deeds::Recount => Box::pin(recount(w)),
         Deeds::ChangePrice => Box::pin(change_price(w)),
         Deeds::Stream => {
-            let at = world.chance.place(lock(&world.traffic).feeds());
+            let ready = lock(&world.traffic).ready();
+            let at = *world.chance.pick(&ready)?;
             Box::pin(deliver_batch(w, at))
         }
         Deeds::PaymentEvents => Box::pin(deliver_messages(w, Line::PaymentEvents)),
         Deeds::PaymentCommands => Box::pin(deliver_messages(w, Line::PaymentCommands)),
         Deeds::Sweep => Box::pin(sweep(w)),
         Deeds::ClockJump => {
-            let seconds = world.chance.between(1, 700);
+            let seconds = world.chance.between(1, if world.chance.happens(250) { 900 } else { 30 });
             world.db.clock().advance(Duration::from_secs(seconds));
-            Box::pin(async move { w.notes.say(&format!("{seconds} s later")) })
+            Box::pin(async move { w.notes.say(&format!("{seconds} s have passed")) })
         }
     };
     Some((deed, doing))
@@ -129,16 +125,26 @@ fn access(buyer: &Buyer) -> CartAccess {
 }
 
 async fn shop(world: Arc<World>, at: usize) {
-    for _ in 0..world.chance.between(1, 2) {
+    for _ in 0..world.chance.between(1, 3) {
         fill_cart(&world, at).await;
     }
     quote(&world, at).await;
-    place_as_quoted(&world, at).await;
+    let placed = place_as_quoted(&world, at).await;
+    let (Some(buyer), Some(id)) = (world.buyers.get(at), placed) else { return };
+    if world.chance.happens(600) {
+        let started = payments::start(&world.app, &world.provider, &id, &buyer.user).await;
+        world.ended(&format!("{} starts to pay {id}", buyer.user), &started);
+        if let Ok(started) = started
+            && world.chance.happens(800)
+        {
+            world.provider.act(&started.payment.provider_id, Deed::Pay);
+        }
+    }
 }
 
 async fn fill_cart(world: &World, at: usize) {
     let (Some(buyer), Some(good)) = (world.buyers.get(at), world.chance.pick(&world.goods)) else { return };
-    let Ok(quantity) = Quantity::try_new(world.chance.up_to(3)) else { return };
+    let Ok(quantity) = Quantity::try_new(world.chance.up_to(2)) else { return };
     let key = world.chance.happens(500).then(|| format!("k{}", world.number()));
     let body = format!("{} {}", good.variant, quantity.get());
     let once = world.once::<CartPage>(buyer.user.as_str(), "put_cart_line", key.as_deref(), &body, ok);
@@ -159,9 +165,9 @@ async fn quote(world: &World, at: usize) {
 }
 
 /// Orders under the last quote that was seen, which may be stale, with a key of its own or none.
-async fn place_as_quoted(world: &World, at: usize) {
-    let Some(buyer) = world.buyers.get(at) else { return };
-    let Some(quote_hash) = lock(&world.memory).quotes.get(at).cloned().flatten() else { return };
+async fn place_as_quoted(world: &World, at: usize) -> Option<OrderId> {
+    let buyer = world.buyers.get(at)?;
+    let quote_hash = lock(&world.memory).quotes.get(at).cloned().flatten()?;
     let command = PlaceOrder {
         buyer: buyer.user.clone(),
         cart: buyer.cart.clone(),
@@ -175,7 +181,7 @@ async fn place_as_quoted(world: &World, at: usize) {
         memory.tries.push(Try { key, command, answered: std::collections::BTreeSet::new() });
         memory.tries.len().saturating_sub(1)
     };
-    place(world, number).await;
+    place(world, number).await
 }
 
 async fn place_again(world: Arc<World>) {
@@ -186,23 +192,25 @@ async fn place_again(world: Arc<World>) {
         keyed.map(|(number, _)| number).rev().take(6).collect()
     };
     if let Some(number) = world.chance.pick(&keyed) {
-        place(&world, *number).await;
+        drop(place(&world, *number).await);
     }
 }
 
-async fn place(world: &World, number: usize) {
-    let Some(tried) = lock(&world.memory).tries.get(number).cloned() else { return };
-    let Try { key, command, .. } = tried;
+async fn place(world: &World, number: usize) -> Option<OrderId> {
+    let Try { key, command, .. } = lock(&world.memory).tries.get(number).cloned()?;
     let body = format!("{} {}", command.cart, command.quote_hash);
     let once = world.once(command.buyer.as_str(), "place_order", key.as_deref(), &body, id_of);
     let placed = orders::place(&world.app, &command, &once).await;
     let told = placed.as_ref().map_or("nothing", |answer| answer.body.as_str()).to_owned();
     world.ended(&format!("{} orders under {key:?} and gets {told}", command.buyer), &placed);
-    if let Ok(id) = OrderId::parse(&told)
-        && let Some(tried) = lock(&world.memory).tries.get_mut(number)
-    {
-        tried.answered.insert(id);
-    }
+    let id = OrderId::parse(&told).ok()?;
+    lock(&world.memory).tries.get_mut(number)?.answered.insert(id.clone());
+    Some(id)
+}
+
+/// Whatever is newest is what several people are busy with at once.
+fn rather_the_last<'a, T>(world: &World, of: &'a [T]) -> Option<&'a T> {
+    if world.chance.happens(500) { of.last() } else { world.chance.pick(of) }
 }
 
 /// One of the orders, rather one that the deed makes sense for.
@@ -210,7 +218,7 @@ fn order(world: &World, fits: impl Fn(&Order) -> bool) -> Option<Order> {
     let books = lock(&world.books);
     let any = world.chance.happens(150);
     let fitting: Vec<&Order> = books.orders.values().filter(|order| any || fits(order)).collect();
-    world.chance.pick(&fitting).map(|order| (*order).clone())
+    rather_the_last(world, &fitting).map(|order| (*order).clone())
 }
 
 fn waits(order: &Order) -> bool {
@@ -232,10 +240,15 @@ fn judge<T>(world: &World, caller: &UserId, order: &Order, what: &str, outcome: 
 }
 
 async fn start_payment(world: Arc<World>) {
-    let Some(order) = order(&world, waits) else { return };
-    let caller = caller(&world, &order);
+    if let Some(order) = order(&world, waits) {
+        start(&world, &order).await;
+    }
+}
+
+async fn start(world: &World, order: &Order) {
+    let caller = caller(world, order);
     let started = payments::start(&world.app, &world.provider, &order.id, &caller).await;
-    judge(&world, &caller, &order, "starts to pay", &started);
+    judge(world, &caller, order, "starts to pay", &started);
 }
 
 fn act_at_provider(world: &World) {
@@ -261,19 +274,71 @@ fn act_at_provider(world: &World) {
 
 async fn cancel(world: Arc<World>) {
     let cancellable = |order: &Order| waits(order) || matches!(order.state, OrderState::Paid { .. });
-    let Some(order) = order(&world, cancellable) else { return };
-    let caller = caller(&world, &order);
+    if let Some(order) = order(&world, cancellable) {
+        give_up(&world, &order).await;
+    }
+}
+
+async fn give_up(world: &World, order: &Order) {
+    let caller = caller(world, order);
     let key = world.chance.happens(500).then(|| format!("cancel {}", order.id));
     let once = world.once::<OrderAggregate>(caller.as_str(), "cancel_order", key.as_deref(), "", ok);
     let cancelled = orders::cancel(&world.app, &order.id, &caller, &once).await;
-    judge(&world, &caller, &order, "cancels", &cancelled);
+    judge(world, &caller, order, "cancels", &cancelled);
 }
 
-fn part(world: &World, fits: impl Fn(&PartState) -> bool) -> Option<(Part, Order)> {
+/// Everybody who has to do with one order does it now, each without knowing of the others.
+pub fn rush(world: &Arc<World>) -> Vec<Doing> {
+    let mut all: Vec<Doing> = Vec::new();
+    let Some(order) = order(world, |order| waits(order) || matches!(order.state, OrderState::Paid { .. }))
+    else {
+        return all;
+    };
+    let parts: Vec<Part> = lock(&world.books).parts.values().cloned().collect();
+    for part in parts.into_iter().filter(|part| part.order == order.id) {
+        let (w, order) = (Arc::clone(world), order.clone());
+        all.push(Box::pin(async move {
+            if matches!(part.state, PartState::InTransit { .. }) {
+                confirm(&w, &part, &order, &order.buyer).await;
+            } else {
+                ship_as(&w, &order.id, &part.seller).await;
+            }
+        }));
+    }
+    if let OrderState::AwaitingPayment { expires_at } = &order.state {
+        if world.chance.happens(200) && *expires_at > world.app.now() {
+            world.db.clock().set(*expires_at);
+            let (w, order) = (Arc::clone(world), order.clone());
+            all.push(Box::pin(async move { start(&w, &order).await }));
+        }
+        let own = |id: &Option<String>| id.as_deref() == Some(order.id.as_str());
+        let intents = world.provider.intents();
+        let deed = world.chance.weighted(&[(2, Deed::Pay), (2, Deed::Abandon), (1, Deed::Declined)]);
+        for intent in intents.iter().filter(|intent| own(&intent.payment.order_id)) {
+            if let Some(deed) = deed {
+                world.provider.act(&intent.payment.provider_id, *deed);
+            }
+        }
+        let lines = [Line::PaymentEvents, Line::PaymentEvents];
+        all.extend(lines.map(|line| -> Doing { Box::pin(deliver_messages(Arc::clone(world), line)) }));
+        all.push(Box::pin(sweep(Arc::clone(world))));
+    }
+    if world.chance.happens(500) {
+        let w = Arc::clone(world);
+        all.push(Box::pin(async move { give_up(&w, &order).await }));
+    }
+    all
+}
+
+/// One of the parts, rather one that the deed makes sense for.
+pub fn part(world: &World, fits: impl Fn(&PartState) -> bool) -> Option<(Part, Order)> {
     let books = lock(&world.books);
     let any = world.chance.happens(150);
     let fitting: Vec<&Part> = books.parts.values().filter(|part| any || fits(&part.state)).collect();
-    let part = (*world.chance.pick(&fitting)?).clone();
+    let last = fitting.last().map(|part| &part.order);
+    let newest: Vec<&Part> = fitting.iter().filter(|part| Some(&part.order) == last).copied().collect();
+    let among = if world.chance.happens(500) { &newest } else { &fitting };
+    let part = (*world.chance.pick(among)?).clone();
     let order = books.orders.get(&part.order)?.clone();
     Some((part, order))
 }
@@ -292,94 +357,4 @@ pub async fn confirm(world: &World, part: &Part, order: &Order, caller: &UserId)
     let once = world.once::<Part>(caller.as_str(), "confirm_delivery", key.as_deref(), "", ok);
     let done = shipping::confirm_delivery(&world.app, &part.order, &part.seller, caller, &once).await;
     judge(world, caller, order, "confirms a delivery of", &done);
-}
-
-async fn ship(world: Arc<World>) {
-    let Some((part, _)) = part(&world, |state| matches!(state, PartState::AwaitingShipment)) else { return };
-    let stranger = world.chance.happens(60).then(|| world.chance.pick(&world.goods)).flatten();
-    let seller = stranger.map_or_else(|| part.seller.clone(), |good| good.seller.clone());
-    ship_as(&world, &part.order, &seller).await;
-}
-
-/// A seller hands over what is theirs of an order.
-pub async fn ship_as(world: &World, order: &OrderId, seller: &SellerId) {
-    let number = if world.chance.happens(900) { "1" } else { "2" };
-    let Ok(tracking) = Tracking::parse("dhl", number) else { return };
-    let key = world.chance.happens(500).then(|| format!("ship {order} {number}"));
-    let once = world.once::<Part>(seller.as_str(), "ship_part", key.as_deref(), number, ok);
-    let shipped = shipping::ship(&world.app, order, seller, &tracking, &once).await;
-    world.ended(&format!("{seller} ships {order}"), &shipped);
-    let owns = lock(&world.books).parts.contains_key(&(order.clone(), seller.clone()));
-    if shipped.is_ok() && !owns {
-        world.notes.accuse(format!("{seller} shipped of {order}, which has no part of theirs"));
-    }
-}
-
-async fn correct(world: Arc<World>) {
-    let (Some(good), number) = (world.chance.pick(&world.goods), world.number()) else { return };
-    let stranger = world.chance.happens(100).then(|| world.chance.pick(&world.goods)).flatten();
-    let delta = match world.chance.below(20) {
-        0 => 1_000_000_000,
-        1..10 => i64::from(world.chance.up_to(4)).saturating_neg(),
-        _ => i64::from(world.chance.up_to(4)),
-    };
-    let correction = Correction {
-        seller: stranger.unwrap_or(good).seller.clone(),
-        variant: good.variant.clone(),
-        delta,
-        reason: format!("count {number}"),
-        key: world.chance.happens(700).then(|| format!("k{number}")),
-    };
-    lock(&world.memory).corrections.push(correction.clone());
-    make(&world, &correction).await;
-}
-
-async fn correct_again(world: Arc<World>) {
-    let keyed: Vec<Correction> =
-        lock(&world.memory).corrections.iter().filter(|made| made.key.is_some()).cloned().collect();
-    if let Some(correction) = world.chance.pick(&keyed) {
-        make(&world, correction).await;
-    }
-}
-
-async fn make(world: &World, correction: &Correction) {
-    let Correction { seller, variant, delta, reason, key } = correction;
-    let once = world.once::<Adjustment>(seller.as_str(), "adjust_stock", key.as_deref(), reason, ok);
-    let made = inventory::adjust(&world.app, seller, variant, Count::Delta(*delta), reason, &once).await;
-    let what = format!("{seller} corrects {variant} by {delta} ({reason}) under {key:?}");
-    world.ended(&what, &made);
-    let owner = world.goods.iter().find(|good| good.variant == *variant).map(|good| &good.seller);
-    if made.is_ok() && owner != Some(seller) {
-        world.notes.accuse(format!("{what}, which is not theirs"));
-    }
-}
-
-/// The seller counts what is on the shelf; the difference is known to the database alone.
-async fn recount(world: Arc<World>) {
-    let (Some(good), number) = (world.chance.pick(&world.goods), world.number()) else { return };
-    let count = world.chance.up_to(8);
-    let reason = format!("{RECOUNT}{count} the {number}th time");
-    let key = world.chance.happens(700).then(|| format!("k{number}"));
-    let once = world.once::<Adjustment>(good.seller.as_str(), "adjust_stock", key.as_deref(), &reason, ok);
-    let on_hand = Count::OnHand(count);
-    let made = inventory::adjust(&world.app, &good.seller, &good.variant, on_hand, &reason, &once).await;
-    world.ended(&format!("{} counts {count} of {} ({reason})", good.seller, good.variant), &made);
-}
-
-async fn change_price(world: Arc<World>) {
-    let Some(good) = world.chance.pick(&world.goods) else { return };
-    let changed = new_price(&world, &good.variant).await;
-    world.notes.say(&format!("the price of {} changes: {}", good.variant, changed.is_ok()));
-}
-
-async fn new_price(world: &World, id: &VariantId) -> Result<(), crate::world::Failure> {
-    let mut read = world.app.store.variant(id).await?.ok_or("no such variant")?;
-    let variant: &mut Variant = &mut read.value;
-    let minor = world.chance.between(1, 5_000);
-    variant.price = sutler_domain::money::Money::try_new(minor, variant.price.currency())?;
-    let key = variant_key(id);
-    let item = encode(&key, "variant", read.version.next(), &read.value)?;
-    let mut transaction = Transaction::new();
-    transaction.replace(key, item, read.version);
-    Ok(world.app.store.transact(transaction).await?)
 }

@@ -15,7 +15,7 @@ use workers::{
 
 use crate::{
     lock,
-    mutations::DeliveryBug,
+    mutations::{DeliveryBug, Mutation},
     world::{World, chain},
 };
 
@@ -91,10 +91,11 @@ impl Traffic {
         self.line(line).push(letter);
     }
 
-    /// How many shards there are to deliver.
+    /// The shards that have something to deliver.
     #[must_use]
-    pub fn feeds(&self) -> usize {
-        self.feeds.len()
+    pub fn ready(&self) -> Vec<usize> {
+        let ready = |(_, feed): &(usize, &Feed)| !feed.busy && !feed.records.is_empty();
+        self.feeds.iter().enumerate().filter(ready).map(|(at, _)| at).collect()
     }
 
     /// How much is under way.
@@ -126,7 +127,9 @@ pub fn forward(world: &World) {
     if world.wire.was_written() {
         for change in world.db.drain_stream() {
             let wrong = lock(&world.books).enter(&change, world.app.now());
-            wrong.into_iter().for_each(|text| world.notes.accuse(text));
+            for text in wrong {
+                world.notes.accuse(text);
+            }
             lock(&world.traffic).stream(&change);
         }
     }
@@ -176,13 +179,8 @@ impl World {
         Some((Lease { world: self, at }, feed.reader, batch))
     }
 
-    fn loses_batches(&self) -> bool {
-        self.mutation.and_then(|mutation| mutation.delivery_bug()) == Some(DeliveryBug::BatchesAreNotRepeated)
-    }
-
-    fn loses_messages(&self) -> bool {
-        self.mutation.and_then(|mutation| mutation.delivery_bug())
-            == Some(DeliveryBug::MessagesAreNotRepeated)
+    fn has(&self, bug: DeliveryBug) -> bool {
+        self.mutation.and_then(Mutation::delivery_bug) == Some(bug)
     }
 }
 
@@ -210,7 +208,7 @@ pub async fn deliver_batch(world: Arc<World>, at: usize) {
         }
     };
     let unnoted = world.weather.level() > 0 && world.chance.happens(80);
-    if (handled && !unnoted) || world.loses_batches() {
+    if (handled && !unnoted) || world.has(DeliveryBug::BatchesAreNotRepeated) {
         let mut traffic = lock(&world.traffic);
         if let Some(feed) = traffic.feeds.get_mut(at) {
             feed.records.drain(..batch.len());
@@ -219,18 +217,23 @@ pub async fn deliver_batch(world: Arc<World>, at: usize) {
 }
 
 async fn publish(world: &World, batch: &[Change], records: worker::StreamBatch<StreamRecord>) -> bool {
-    let level = world.weather.level();
-    if world.chance.happens(level.saturating_mul(20)) {
-        world.notes.fault("bus: request lost");
-        world.cloud.fail(503);
-    } else if world.chance.happens(level.saturating_mul(20)) {
-        world.notes.fault("bus: answer lost");
-        world.cloud.lose_answer();
-    } else if world.chance.happens(level.saturating_mul(20))
-        && let Some(kind) = world.chance.pick(batch).and_then(kind_of)
-    {
-        world.notes.fault("bus: event refused");
-        world.cloud.refuse_event(&kind);
+    let fails = world.chance.happens(world.weather.level().saturating_mul(50));
+    match world.chance.below(3) {
+        _ if !fails => {}
+        0 => {
+            world.notes.fault("bus: request lost");
+            world.cloud.fail(503);
+        }
+        1 => {
+            world.notes.fault("bus: answer lost");
+            world.cloud.lose_answer();
+        }
+        _ => {
+            if let Some(kind) = world.chance.pick(batch).and_then(kind_of) {
+                world.notes.fault("bus: event refused");
+                world.cloud.refuse_event(&kind);
+            }
+        }
     }
     let handle = |bus, records: Vec<StreamRecord>| publish_events::handle(bus, records);
     let outcome = worker::stream_batch(&world.bus, &handle, records).await;
@@ -263,11 +266,14 @@ pub async fn deliver_messages(world: Arc<World>, line: Line) {
     let kept = serde_json::to_value(answer).unwrap_or_default().to_string();
     for letter in letters {
         let again = world.weather.level() > 0 && world.chance.happens(80);
-        let failed = kept.contains(&format!("\"{}\"", letter.id)) && !world.loses_messages();
+        let failed =
+            kept.contains(&format!("\"{}\"", letter.id)) && !world.has(DeliveryBug::MessagesAreNotRepeated);
         let mut traffic = lock(&world.traffic);
         if failed || again {
             let found = traffic.line(line).iter_mut().find(|other| other.id == letter.id);
-            found.into_iter().for_each(|other| other.out = false);
+            if let Some(other) = found {
+                other.out = false;
+            }
         } else {
             traffic.line(line).retain(|other| other.id != letter.id);
         }

@@ -9,12 +9,13 @@ use std::{
 use sutler_domain::order::PartState;
 
 use crate::{
-    cast::{self, Doing, confirm, ship_as},
+    cast::{self, Doing, confirm},
     chance::Chance,
     delivery::{Line, deliver_batch, deliver_messages, forward, sweep},
     lock,
     mutations::Mutation,
     notes::{Book, Counts, add},
+    sellers::ship_as,
     verdict,
     wire::Weather,
     world::{Failure, World},
@@ -24,6 +25,8 @@ use crate::{
 const POLLS_MAX: u32 = 100_000;
 /// How many times everything that repeats is run before it counts as never coming to rest.
 const ROUNDS_MAX: u32 = 60;
+/// How many of these rounds still have the weather of the history.
+const ROUGH_ROUNDS: u32 = 4;
 
 /// A history that was played.
 #[derive(Debug, Clone)]
@@ -86,10 +89,16 @@ fn act(world: &Arc<World>, deeds: u32) -> u64 {
         turns = turns.saturating_add(1);
         if begun < deeds && actors.len() < crowd && (actors.is_empty() || chance.happens(300)) {
             begun = begun.saturating_add(1);
-            let Some((deed, doing)) = cast::next(world) else { continue };
-            let kind = format!("{deed:?}");
+            let (kind, doings) = if chance.happens(50) {
+                ("Rush".to_owned(), cast::rush(world))
+            } else {
+                let Some((deed, doing)) = cast::next(world) else { continue };
+                (format!("{deed:?}"), vec![doing])
+            };
             world.notes.begin(&kind);
-            actors.push(Actor { name: format!("#{begun} {kind}"), doing });
+            for (doing, letter) in doings.into_iter().zip('a'..) {
+                actors.push(Actor { name: format!("#{begun}{letter} {kind}"), doing });
+            }
             continue;
         }
         let at = chance.place(actors.len());
@@ -125,8 +134,11 @@ fn finish<T>(doing: impl Future<Output = T> + Send) -> Result<T, Failure> {
 /// Nothing fails any more; whatever repeats is repeated until nothing is left, and then everything must be in order.
 async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
     let weather: &Weather = &world.weather;
-    weather.set(0);
     world.notes.turn_of("at the end");
+    for _ in 0..ROUGH_ROUNDS {
+        round(&world).await;
+    }
+    weather.set(0);
     world.notes.say("nothing fails any more");
     settle(&world).await;
     world.db.clock().advance(Duration::from_secs(1_000));
@@ -152,6 +164,19 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
     verdict::check(&world).await
 }
 
+/// Each stream and queue delivers once.
+async fn round(world: &Arc<World>) {
+    let ready = lock(&world.traffic).ready();
+    for at in ready {
+        deliver_batch(Arc::clone(world), at).await;
+        forward(world);
+    }
+    for line in [Line::PaymentEvents, Line::PaymentCommands] {
+        deliver_messages(Arc::clone(world), line).await;
+        forward(world);
+    }
+}
+
 /// Runs the sweep, and streams and queues until nothing is under way.
 async fn settle(world: &Arc<World>) {
     sweep(Arc::clone(world)).await;
@@ -160,15 +185,7 @@ async fn settle(world: &Arc<World>) {
         if lock(&world.traffic).pending() == 0 {
             return;
         }
-        let feeds = lock(&world.traffic).feeds();
-        for at in 0..feeds {
-            deliver_batch(Arc::clone(world), at).await;
-            forward(world);
-        }
-        for line in [Line::PaymentEvents, Line::PaymentCommands] {
-            deliver_messages(Arc::clone(world), line).await;
-            forward(world);
-        }
+        round(world).await;
     }
     let left = lock(&world.traffic).pending();
     world.notes.accuse(format!("{left} records and messages never come to an end"));

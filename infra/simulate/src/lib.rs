@@ -18,6 +18,7 @@ pub mod mutations;
 pub mod notes;
 mod provider;
 pub mod report;
+mod sellers;
 mod verdict;
 mod wire;
 mod world;

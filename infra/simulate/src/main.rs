@@ -25,12 +25,20 @@ struct Wish {
     seed: u64,
     histories: Option<u64>,
     steps: u32,
-    mutate: Option<Option<&'static Mutation>>,
+    mutate: Mutate,
+}
+
+/// What is to be planted.
+#[derive(Debug)]
+enum Mutate {
+    Nothing,
+    Everything,
+    One(&'static Mutation),
 }
 
 impl Wish {
     fn parse(words: &[String]) -> Option<Self> {
-        let mut wish = Self { seed: 1, histories: None, steps: simulate::STEPS, mutate: None };
+        let mut wish = Self { seed: 1, histories: None, steps: simulate::STEPS, mutate: Mutate::Nothing };
         let mut words = words.iter().peekable();
         while let Some(word) = words.next() {
             match word.as_str() {
@@ -39,10 +47,10 @@ impl Wish {
                 "--steps" => wish.steps = words.next()?.parse().ok()?,
                 "--mutate" => {
                     let name = words.next_if(|next| !next.starts_with("--"));
-                    wish.mutate = Some(match name {
-                        Some(name) => Some(Mutation::named(name)?),
-                        None => None,
-                    });
+                    wish.mutate = match name {
+                        Some(name) => Mutate::One(Mutation::named(name)?),
+                        None => Mutate::Everything,
+                    };
                 }
                 _ => return None,
             }
@@ -58,8 +66,9 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let outcome = match wish.mutate {
-        None => play_all(&wish),
-        Some(one) => plant(&wish, one),
+        Mutate::Nothing => play_all(&wish),
+        Mutate::Everything => plant(&wish, ALL),
+        Mutate::One(mutation) => plant(&wish, std::slice::from_ref(mutation)),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -102,10 +111,9 @@ fn tell(history: &History, steps: u32) {
 }
 
 /// Plants bugs; each must be noticed, unless it is known that it cannot be.
-fn plant(wish: &Wish, one: Option<&'static Mutation>) -> Result<bool, Failure> {
+fn plant(wish: &Wish, planted: &'static [Mutation]) -> Result<bool, Failure> {
     let histories = wish.histories.unwrap_or(300);
     let mut all_noticed = true;
-    let planted = ALL.iter().filter(|mutation| one.is_none_or(|one| one.name == mutation.name));
     for mutation in planted {
         let found = hunt(mutation, wish.seed, histories, wish.steps)?;
         let line = match (found, mutation.proof) {

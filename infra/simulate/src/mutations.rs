@@ -19,8 +19,8 @@ const ALWAYS: &str = "(attribute_exists(pk) OR attribute_not_exists(pk))";
 pub struct Mutation {
     /// Its name.
     pub name: &'static str,
-    /// What is done wrong.
-    pub bug: Bug,
+    /// What is done wrong; more than one thing where two hold each other.
+    pub bugs: &'static [Bug],
     /// How the simulation notices.
     pub proof: Proof,
 }
@@ -92,36 +92,41 @@ impl Mutation {
     /// The bug, if it is one of the provider's callers.
     #[must_use]
     pub fn provider_bug(&self) -> Option<ProviderBug> {
-        if let Bug::Provider(bug) = self.bug { Some(bug) } else { None }
+        self.bugs.iter().find_map(|bug| if let Bug::Provider(bug) = bug { Some(*bug) } else { None })
     }
 
     /// The bug, if it is one of the carriers.
     #[must_use]
     pub fn delivery_bug(&self) -> Option<DeliveryBug> {
-        if let Bug::Delivery(bug) = self.bug { Some(bug) } else { None }
+        self.bugs.iter().find_map(|bug| if let Bug::Delivery(bug) = bug { Some(*bug) } else { None })
     }
 
     /// Changes a request as the bug would.
     pub fn plant(&self, operation: Operation, body: &mut Value, chance: &Chance) {
-        match self.bug {
-            Bug::Unconditional(On::Claim, part) if operation == Operation::UpdateItem => {
-                weaken(body, part);
-            }
-            Bug::Unconditional(on, part) => {
+        for bug in self.bugs {
+            bug.plant(operation, body, chance);
+        }
+    }
+}
+
+impl Bug {
+    fn plant(self, operation: Operation, body: &mut Value, chance: &Chance) {
+        match self {
+            Self::Unconditional(On::Claim, part) if operation == Operation::UpdateItem => weaken(body, part),
+            Self::Unconditional(on, part) => {
                 for write in writes(body) {
                     weaken_if(write, on, part);
                 }
             }
-            Bug::LeftOut(on) => writes(body).for_each(|write| leave_out_if(write, on)),
-            Bug::FreshTokens => {
+            Self::LeftOut(on) => writes(body).for_each(|write| leave_out_if(write, on)),
+            Self::FreshTokens => {
                 let token = format!("{:016x}", chance.below(u64::MAX));
-                if let Some(fields) =
-                    body.as_object_mut().filter(|_| operation == Operation::TransactWriteItems)
-                {
+                let transacts = operation == Operation::TransactWriteItems;
+                if let Some(fields) = body.as_object_mut().filter(|_| transacts) {
                     fields.insert("ClientRequestToken".to_owned(), json!(token));
                 }
             }
-            Bug::Provider(_) | Bug::Delivery(_) => {}
+            Self::Provider(_) | Self::Delivery(_) => {}
         }
     }
 }

@@ -156,7 +156,7 @@ impl Provider {
                     asked
                 };
                 if deed == Deed::PayForeign {
-                    payment.currency = "EUR".to_owned();
+                    "EUR".clone_into(&mut payment.currency);
                 }
             }
         }

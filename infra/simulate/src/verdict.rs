@@ -26,7 +26,7 @@ pub async fn check(world: &World) -> Result<(), Failure> {
         Ok(found) if found.complete => found.problems.into_iter().for_each(|text| world.notes.accuse(text)),
         Ok(_) => world.notes.accuse("the invariants were not read to their end"),
         Err(error) => {
-            world.notes.accuse(format!("the invariants do not read: {}", crate::world::chain(&error)))
+            world.notes.accuse(format!("the invariants do not read: {}", crate::world::chain(&error)));
         }
     }
     check_units(world);

@@ -40,23 +40,19 @@ fn rates(operation: Operation, body: &Value) -> Vec<Rate> {
         (10, "answer timed out", Moment::After, Fault::TimedOut),
         (5, "server error after the effect", Moment::After, Fault::InternalError),
     ];
-    match operation {
-        Operation::TransactWriteItems => {
-            rates.push((20, "transaction conflict", Moment::Before, Fault::Conflict));
-            if writes(body) > 1 {
-                let mixed = vec![(0, Reason::ConditionalCheckFailed), (1, Reason::TransactionConflict)];
-                rates.push((5, "conflict beside a condition", Moment::Before, Fault::Cancelled(mixed)));
-                let slow = vec![(1, Reason::ThrottlingError)];
-                rates.push((5, "transaction throttled", Moment::Before, Fault::Cancelled(slow)));
-            }
+    let conflict = (20, "transaction conflict", Moment::Before, Fault::Conflict);
+    if operation == Operation::TransactWriteItems {
+        rates.push(conflict);
+        if writes(body) > 1 {
+            let mixed = vec![(0, Reason::ConditionalCheckFailed), (1, Reason::TransactionConflict)];
+            rates.push((5, "conflict beside a condition", Moment::Before, Fault::Cancelled(mixed)));
+            let slow = vec![(1, Reason::ThrottlingError)];
+            rates.push((5, "transaction throttled", Moment::Before, Fault::Cancelled(slow)));
         }
-        Operation::UpdateItem => {
-            rates.push((20, "transaction conflict", Moment::Before, Fault::Conflict));
-        }
-        Operation::Query if body.get("IndexName").is_some() => {
-            rates.push((60, "stale index", Moment::Before, Fault::Stale));
-        }
-        _ => {}
+    } else if operation == Operation::UpdateItem {
+        rates.push(conflict);
+    } else if operation == Operation::Query && body.get("IndexName").is_some() {
+        rates.push((60, "stale index", Moment::Before, Fault::Stale));
     }
     rates
 }
@@ -127,14 +123,11 @@ impl Wire {
 
 impl Wiretap for Wire {
     fn request(&self, operation: Operation, body: &mut Value) -> Option<(Moment, Fault)> {
-        match operation {
-            Operation::TransactWriteItems | Operation::UpdateItem => {
-                if let Some(mutation) = self.mutation {
-                    mutation.plant(operation, body, &self.chance);
-                }
-            }
-            Operation::BatchGetItem => self.shuffle(body),
-            _ => {}
+        if let Some(mutation) = self.mutation {
+            mutation.plant(operation, body, &self.chance);
+        }
+        if operation == Operation::BatchGetItem {
+            self.shuffle(body);
         }
         if self.weather.level() == 0 {
             return None;

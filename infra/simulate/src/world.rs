@@ -268,8 +268,8 @@ impl World {
             Ok(_) => self.notes.say(&format!("{what}: done")),
             Err(error) => {
                 let bug = match error {
-                    Error::Internal(_) => true,
-                    Error::Store(StoreError::Rejected(_) | StoreError::Corrupt { .. }) => true,
+                    Error::Internal(_)
+                    | Error::Store(StoreError::Rejected(_) | StoreError::Corrupt { .. }) => true,
                     Error::Store(
                         StoreError::Refused(_) | StoreError::KeyReused | StoreError::Unavailable(_),
                     )

@@ -3,7 +3,7 @@
 use sutler_domain::stock::StockOp;
 
 use super::{
-    Bug::{self, Delivery, FreshTokens, LeftOut, Unconditional},
+    Bug::{self, Delivery, FreshTokens, LeftOut, Provider, Unconditional},
     DeliveryBug, Mutation,
     On::{Claim, Item, Order, Stock},
     Proof::{self, Equivalent, Seed},
@@ -12,9 +12,17 @@ use super::{
 
 const NEW: &str = "attribute_not_exists(#pk)";
 const AS_READ: &str = "#version = :expected";
+const CORRECTIONS: &[StockOp] = &[StockOp::Add, StockOp::Remove];
 
-const fn mutation(name: &'static str, bug: Bug, proof: Proof) -> Mutation {
-    Mutation { name, bug, proof }
+/// Every change of an order but one writes its next event.
+const EVENT_GUARDS: Proof =
+    Equivalent("the same transaction creates the event of the next number, which only one can");
+const ORDER_GUARDS: Proof =
+    Equivalent("the same transaction changes the order at the version it was read at");
+const FRESH_ID: Proof = Equivalent("its id is new, and a repeated try has the same token");
+
+const fn mutation(name: &'static str, bugs: &'static [Bug], proof: Proof) -> Mutation {
+    Mutation { name, bugs, proof }
 }
 
 /// Every planted bug, with how it shows.
@@ -22,88 +30,139 @@ pub static ALL: &[Mutation] = &[
     // Stock
     mutation(
         "reserve what is not there",
-        Unconditional(Stock(&[StockOp::Reserve]), "#available >= :n"),
+        &[Unconditional(Stock(&[StockOp::Reserve]), "#available >= :n")],
         Seed(0),
     ),
     mutation(
         "take again what is not there",
-        Unconditional(Stock(&[StockOp::Take]), "#available >= :n"),
+        &[Unconditional(Stock(&[StockOp::Take]), "#available >= :n")],
         Seed(0),
     ),
     mutation(
         "remove what is not free",
-        Unconditional(Stock(&[StockOp::Remove]), "#available >= :n"),
-        Seed(0),
-    ),
-    mutation("add beyond all bounds", Unconditional(Stock(&[StockOp::Add]), "#available <= :room"), Seed(0)),
-    mutation(
-        "correct another's stock",
-        Unconditional(Stock(&[StockOp::Add, StockOp::Remove]), "#seller = :seller"),
+        &[Unconditional(Stock(&[StockOp::Remove]), "#available >= :n")],
         Seed(0),
     ),
     mutation(
-        "count while it moves",
-        Unconditional(Stock(&[StockOp::Add, StockOp::Remove]), AS_READ),
+        "add beyond all bounds",
+        &[Unconditional(Stock(&[StockOp::Add]), "#available <= :room")],
         Seed(0),
     ),
+    mutation("correct another's stock", &[Unconditional(Stock(CORRECTIONS), "#seller = :seller")], Seed(0)),
+    mutation("count while it moves", &[Unconditional(Stock(CORRECTIONS), AS_READ)], Seed(0)),
     mutation(
         "release what is not held",
-        Unconditional(Stock(&[StockOp::Release]), "#reserved >= :n"),
-        Seed(0),
+        &[Unconditional(Stock(&[StockOp::Release]), "#reserved >= :n")],
+        ORDER_GUARDS,
     ),
-    mutation("commit what is not held", Unconditional(Stock(&[StockOp::Commit]), "#reserved >= :n"), Seed(0)),
-    mutation("ship what is not sold", Unconditional(Stock(&[StockOp::Ship]), "#committed >= :n"), Seed(0)),
+    mutation(
+        "commit what is not held",
+        &[Unconditional(Stock(&[StockOp::Commit]), "#reserved >= :n")],
+        ORDER_GUARDS,
+    ),
+    mutation(
+        "ship what is not sold",
+        &[Unconditional(Stock(&[StockOp::Ship]), "#committed >= :n")],
+        ORDER_GUARDS,
+    ),
     mutation(
         "restock what is not sold",
-        Unconditional(Stock(&[StockOp::Restock]), "#committed >= :n"),
+        &[Unconditional(Stock(&[StockOp::Restock]), "#committed >= :n")],
+        ORDER_GUARDS,
+    ),
+    mutation("forget to reserve", &[LeftOut(Stock(&[StockOp::Reserve]))], Seed(0)),
+    mutation("forget to release", &[LeftOut(Stock(&[StockOp::Release]))], Seed(0)),
+    mutation("forget to commit", &[LeftOut(Stock(&[StockOp::Commit]))], Seed(0)),
+    mutation("forget to ship", &[LeftOut(Stock(&[StockOp::Ship]))], Seed(0)),
+    mutation("forget to restock", &[LeftOut(Stock(&[StockOp::Restock]))], Seed(0)),
+    mutation(
+        "movement over a movement",
+        &[Unconditional(Item("movement"), NEW)],
+        Equivalent("a repeated record makes the same movement again"),
+    ),
+    // Orders
+    mutation(
+        "order that changed",
+        &[
+            Unconditional(Order("awaiting_payment"), AS_READ),
+            Unconditional(Order("paid"), AS_READ),
+            Unconditional(Order("cancelled"), AS_READ),
+            Unconditional(Order("refunded"), AS_READ),
+            Unconditional(Order("completed"), AS_READ),
+            Unconditional(Item("event"), NEW),
+        ],
         Seed(0),
     ),
-    mutation("forget to release", LeftOut(Stock(&[StockOp::Release])), Seed(0)),
-    mutation("forget to commit", LeftOut(Stock(&[StockOp::Commit])), Seed(0)),
-    mutation("forget to restock", LeftOut(Stock(&[StockOp::Restock])), Seed(0)),
-    mutation("movement over a movement", Unconditional(Item("movement"), NEW), Seed(0)),
-    // Orders
-    mutation("note on an order that changed", Unconditional(Order("awaiting_payment"), AS_READ), Seed(0)),
-    mutation("pay or ship an order that changed", Unconditional(Order("paid"), AS_READ), Seed(0)),
-    mutation("sweep or cancel an order that changed", Unconditional(Order("cancelled"), AS_READ), Seed(0)),
-    mutation("refund an order that changed", Unconditional(Order("refunded"), AS_READ), Seed(0)),
-    mutation("complete an order that changed", Unconditional(Order("completed"), AS_READ), Seed(0)),
-    mutation("part that changed", Unconditional(Item("part"), AS_READ), Seed(0)),
-    mutation("order over an order", Unconditional(Item("order"), NEW), Seed(0)),
-    mutation("part over a part", Unconditional(Item("part"), NEW), Seed(0)),
-    mutation("order a cart that changed", Unconditional(Item("cart"), AS_READ), Seed(0)),
-    mutation("cart over a cart", Unconditional(Item("cart"), NEW), Seed(0)),
-    mutation("event over an event", Unconditional(Item("event"), NEW), Seed(0)),
-    mutation("forget the event", LeftOut(Item("event")), Seed(0)),
+    mutation(
+        "end an attempt of a changed order",
+        &[Unconditional(Order("awaiting_payment"), AS_READ)],
+        Seed(0),
+    ),
+    mutation("sweep or cancel a changed order", &[Unconditional(Order("cancelled"), AS_READ)], Seed(0)),
+    mutation(
+        "sweep or cancel, event over event",
+        &[Unconditional(Order("cancelled"), AS_READ), Unconditional(Item("event"), NEW)],
+        Seed(0),
+    ),
+    mutation("pay or ship a changed order", &[Unconditional(Order("paid"), AS_READ)], EVENT_GUARDS),
+    mutation(
+        "pay or ship, event over event",
+        &[Unconditional(Order("paid"), AS_READ), Unconditional(Item("event"), NEW)],
+        Seed(0),
+    ),
+    mutation("refund a changed order", &[Unconditional(Order("refunded"), AS_READ)], EVENT_GUARDS),
+    mutation(
+        "refund, event and part over changes",
+        &[
+            Unconditional(Order("refunded"), AS_READ),
+            Unconditional(Item("event"), NEW),
+            Unconditional(Item("part"), AS_READ),
+        ],
+        Seed(0),
+    ),
+    mutation("complete a changed order", &[Unconditional(Order("completed"), AS_READ)], EVENT_GUARDS),
+    mutation("event over an event", &[Unconditional(Item("event"), NEW)], ORDER_GUARDS),
+    mutation("part that changed", &[Unconditional(Item("part"), AS_READ)], ORDER_GUARDS),
+    mutation("order over an order", &[Unconditional(Item("order"), NEW)], FRESH_ID),
+    mutation("part over a part", &[Unconditional(Item("part"), NEW)], FRESH_ID),
+    mutation("order a cart that changed", &[Unconditional(Item("cart"), AS_READ)], Seed(0)),
+    mutation("cart over a cart", &[Unconditional(Item("cart"), NEW)], Seed(0)),
+    mutation("forget the event", &[LeftOut(Item("event"))], Seed(0)),
     mutation(
         "answer over an answer",
-        Unconditional(Item("idempotency"), "attribute_not_exists(#pk) OR #ttl <= :now"),
+        &[Unconditional(Item("idempotency"), "attribute_not_exists(#pk) OR #ttl <= :now")],
         Seed(0),
     ),
-    mutation("forget the answer", LeftOut(Item("idempotency")), Seed(0)),
-    mutation("fresh token per try", FreshTokens, Seed(0)),
+    mutation("forget the answer", &[LeftOut(Item("idempotency"))], Seed(0)),
+    mutation("fresh token per try", &[FreshTokens], Seed(0)),
     // Payments
     mutation(
         "attempt beside an open one",
-        Unconditional(Claim, "attribute_not_exists(#open_attempt)"),
+        &[Unconditional(Claim, "attribute_not_exists(#open_attempt)")],
         Seed(0),
     ),
-    mutation("attempt on an ended order", Unconditional(Claim, "#state.#kind = :awaiting"), Seed(0)),
-    mutation("attempt after the time to pay", Unconditional(Claim, "#state.#expires_at > :now"), Seed(0)),
-    mutation("attempt on another's order", Unconditional(Claim, "#buyer = :buyer"), Seed(0)),
-    mutation("payment over a payment", Unconditional(Item("payment"), NEW), Seed(0)),
-    mutation("payment that changed", Unconditional(Item("payment"), AS_READ), Seed(0)),
-    mutation("posting over a posting", Unconditional(Item("ledger_tx"), NEW), Seed(0)),
-    mutation("forget the posting", LeftOut(Item("ledger_tx")), Seed(0)),
-    mutation("message acted on twice", Unconditional(Item("inbox"), NEW), Seed(0)),
-    mutation("forget the message", LeftOut(Item("inbox")), Seed(0)),
-    mutation("fresh key per payment call", Bug::Provider(ProviderBug::FreshStartKeys), Seed(0)),
-    mutation("fresh key per refund call", Bug::Provider(ProviderBug::FreshRefundKeys), Seed(0)),
-    mutation("amounts believed", Bug::Provider(ProviderBug::AmountsAreBelieved), Seed(0)),
+    mutation(
+        "attempt on an ended order",
+        &[Unconditional(Claim, "#state.#kind = :awaiting")],
+        Equivalent("only an order that waits for payment has the time limit that is compared beside it"),
+    ),
+    mutation("attempt after the time to pay", &[Unconditional(Claim, "#state.#expires_at > :now")], Seed(0)),
+    mutation(
+        "attempt on an ended order, or late",
+        &[Unconditional(Claim, "#state.#kind = :awaiting AND #state.#expires_at > :now")],
+        Seed(0),
+    ),
+    mutation("attempt on another's order", &[Unconditional(Claim, "#buyer = :buyer")], Seed(0)),
+    mutation("payment over a payment", &[Unconditional(Item("payment"), NEW)], Seed(0)),
+    mutation("payment that changed", &[Unconditional(Item("payment"), AS_READ)], ORDER_GUARDS),
+    mutation("posting over a posting", &[Unconditional(Item("ledger_tx"), NEW)], FRESH_ID),
+    mutation("forget the posting", &[LeftOut(Item("ledger_tx"))], Seed(0)),
+    mutation("message acted on twice", &[Unconditional(Item("inbox"), NEW)], Seed(0)),
+    mutation("forget the message", &[LeftOut(Item("inbox"))], Seed(0)),
+    mutation("fresh key per payment call", &[Provider(ProviderBug::FreshStartKeys)], Seed(0)),
+    mutation("fresh key per refund call", &[Provider(ProviderBug::FreshRefundKeys)], Seed(0)),
+    mutation("amounts believed", &[Provider(ProviderBug::AmountsAreBelieved)], Seed(0)),
     // Delivery
-    mutation("failed batch not repeated", Delivery(DeliveryBug::BatchesAreNotRepeated), Seed(0)),
-    mutation("failed message not repeated", Delivery(DeliveryBug::MessagesAreNotRepeated), Seed(0)),
+    mutation("failed batch not repeated", &[Delivery(DeliveryBug::BatchesAreNotRepeated)], Seed(0)),
+    mutation("failed message not repeated", &[Delivery(DeliveryBug::MessagesAreNotRepeated)], Seed(0)),
 ];
-
-/// Keeps the import of a kind that only some tables use.
-const _: fn(&'static str) -> Proof = Equivalent;
