@@ -2,7 +2,7 @@
 LOCAL := python3 infra/local/start.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test watch prove bench fmt generate deploy
+.PHONY: help run test watch prove simulate bench fmt generate deploy
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ watch: ## The same local AWS, with the functions under cargo lambda watch (hot r
 
 prove: ## Hundreds of concurrent buyers against the deployed stack; ARGS="--buyers 100 --units 10"
 	@$(LOCAL) prove $(ARGS)
+
+simulate: ## Random histories with faults at every boundary, decided by a seed; ARGS="--seed 1 --histories 20000"
+	@$(LOCAL) simulate $(ARGS)
 
 bench: ## Measure size, start, latency, CPU, memory and DynamoDB use
 	@$(LOCAL) bench

@@ -121,6 +121,15 @@ def command_prove(arguments: argparse.Namespace) -> None:
         prove.run(stack, arguments.buyers, arguments.units)
 
 
+def command_simulate(arguments: argparse.Namespace) -> None:
+    """Plays random histories on the in-process database, or plants bugs that must be noticed."""
+    # Optimised, for it plays thousands. The whole workspace, so that its dependencies are those of everything else.
+    must(["cargo", "build", "--workspace", "--release", "--bin", "simulate"], environment())
+    given = {name: getattr(arguments, name) for name in ("seed", "histories", "steps", "mutate")}
+    words = [word for name, value in given.items() if value is not None for word in (f"--{name}", value) if word]
+    must([str(TARGET / "release" / "simulate"), *words], environment())
+
+
 def command_bench(_: argparse.Namespace) -> None:
     """Measures size, start, latency, CPU, memory and DynamoDB use of the release build."""
     with state_of("bench") as state, Children() as children:
@@ -156,7 +165,8 @@ def parse() -> argparse.Namespace:
     commands = parser.add_subparsers(required=True)
     for name, handler in {
         "run": command_run, "test": command_test, "watch": command_watch, "prove": command_prove,
-        "bench": command_bench, "fmt": command_fmt, "generate": command_generate, "deploy": command_deploy,
+        "simulate": command_simulate, "bench": command_bench, "fmt": command_fmt, "generate": command_generate,
+        "deploy": command_deploy,
     }.items():  # fmt: skip
         command = commands.add_parser(name, help=handler.__doc__)
         command.set_defaults(handler=handler)
@@ -167,6 +177,10 @@ def parse() -> argparse.Namespace:
         if name == "prove":
             command.add_argument("--buyers", type=int, default=prove.BUYERS)
             command.add_argument("--units", type=int, default=prove.UNITS)
+        if name == "simulate":
+            for option in ("--seed", "--histories", "--steps"):
+                command.add_argument(option)
+            command.add_argument("--mutate", nargs="?", const="", metavar="NAME")
     return parser.parse_args()
 
 
