@@ -25,7 +25,9 @@ def first_purchase(stack: Stack) -> None:
     # -e and pipefail, because a person would stop too when a command fails.
     script.write_text("\n".join([f"cd '{directory}'", "set -exo pipefail", *blocks]))
     with step("the first purchase of the README, line by line"):
-        code = run(["timeout", "120", "bash", str(script)], stack.aws.environment(), log)
+        # Through a pipe, for a `tee /dev/stderr` of the README would begin a log file anew.
+        piped = f"set -o pipefail; timeout 120 bash '{script}' 2>&1 | cat"
+        code = run(["bash", "-c", piped], stack.aws.environment(), log)
         printed = log.read_text(errors="replace")
         absent = [text for text in EXPECTED if text not in printed]
         if code != 0 or absent:
