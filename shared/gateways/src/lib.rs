@@ -9,8 +9,22 @@ pub mod secret;
 mod aws;
 #[cfg(feature = "bus")]
 pub mod bus;
+#[cfg(any(feature = "json-http", feature = "stripe"))]
+pub mod calls;
+#[cfg(feature = "chapa")]
+pub mod chapa;
+#[cfg(any(feature = "chapa", feature = "chapa-webhook"))]
+pub mod chapa_reference;
+#[cfg(feature = "chapa-webhook")]
+pub mod chapa_webhook;
+#[cfg(feature = "json-http")]
+pub mod json_http;
 #[cfg(feature = "mail")]
 pub mod mail;
+#[cfg(feature = "paypal")]
+pub mod paypal;
+#[cfg(feature = "paypal-webhook")]
+pub mod paypal_webhook;
 #[cfg(feature = "queue")]
 pub mod queue;
 #[cfg(feature = "secrets")]

@@ -128,6 +128,9 @@ fn of_problem(problem: &Problem) -> Public {
         Problem::PaymentInProgress => {
             public(S::CONFLICT, "payment-in-progress", "Another payment of this order is under way")
         }
+        Problem::GatewayNotOffered => {
+            public(S::UNPROCESSABLE_ENTITY, "gateway-not-offered", "This way of paying is not offered")
+        }
         Problem::PaymentDeclined { .. } => {
             public(S::UNPROCESSABLE_ENTITY, "payment-declined", "The payment was declined")
         }
@@ -178,6 +181,7 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
         | Problem::CartEmpty
         | Problem::OwnGoods
         | Problem::PaymentInProgress
+        | Problem::GatewayNotOffered
         | Problem::ProviderUnavailable
         | Problem::BadSignature => None,
     };

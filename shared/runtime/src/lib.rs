@@ -2,6 +2,8 @@
 
 pub mod aws;
 pub mod config;
+#[cfg(feature = "gateways")]
+pub mod gateways;
 pub mod logging;
 pub mod serve;
 pub mod system;
@@ -21,25 +23,6 @@ use sutler_store::Store;
 pub fn start_bare() -> Config {
     logging::start();
     Config::from_env()
-}
-
-/// The payment provider, with the key that the secret store keeps.
-///
-/// # Errors
-/// When a setting is missing or the key cannot be read.
-#[cfg(feature = "stripe")]
-pub async fn stripe(
-    config: &Config,
-    app: &App,
-) -> Result<sutler_gateways::stripe::StripeGateway, sutler_gateways::BoxError> {
-    use sutler_gateways::{
-        secrets::Secrets,
-        stripe::{CallLimits, StripeGateway},
-    };
-    // The key lives as long as the process: a new one is taken up by new processes.
-    let secrets = Secrets::new(aws::secrets(config)?, i64::MAX);
-    let key = secrets.get(config.text("SECRET_STRIPE_API_KEY")?, app.now().seconds()).await?;
-    Ok(StripeGateway::try_new(&key, config.optional("STRIPE_API_BASE"), CallLimits::default())?)
 }
 
 /// The secret that holds the signing keys, read again when it is `age_s_max` old.

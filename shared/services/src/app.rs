@@ -28,6 +28,8 @@ pub struct Settings {
     pub refresh_expiry_s: i64,
     /// Where people open the shop; links in mails start with it.
     pub frontend_url: String,
+    /// Where this API is reached; payment providers send buyers back there. Empty while nobody has said.
+    pub api_url: String,
 }
 
 /// Everything a use case works with.

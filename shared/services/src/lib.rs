@@ -5,6 +5,7 @@ pub mod auth;
 pub mod carts;
 pub mod catalog;
 pub mod error;
+pub mod gateways;
 pub mod health;
 pub mod identity;
 pub mod invariants;
