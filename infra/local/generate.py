@@ -51,6 +51,7 @@ BODIES: dict[str, Any] = {
     "create_category": {"name": "Kitchen"},
     "update_category": {"name": "Kitchen and table"},
     "adjust_stock": {"delta": 5, "reason": "received"},
+    "set_flash_sale": {"shards": 16, "per_buyer_limit": 2},
     "create_cart": {},
     "put_cart_line": {"quantity": 1},
     "merge_cart": {"guest_cart": PATH_VALUES["cart"], "token": "the guest cart's token"},

@@ -301,6 +301,8 @@ pub struct VariantView {
     /// How many are free.
     #[schema(example = 10)]
     pub available: u32,
+    /// How many one buyer may have.
+    pub per_buyer_limit: Option<u32>,
 }
 
 /// A product.
@@ -392,6 +394,7 @@ impl From<&OfferedVariant> for VariantView {
             image: variant.image.clone(),
             weight_g: variant.weight_g,
             available: offered.available,
+            per_buyer_limit: variant.flash_sale.and_then(|sale| sale.per_buyer_limit),
         }
     }
 }

@@ -12,7 +12,12 @@ use sutler_domain::{
     stock::{QUANTITY_MAX, Stock, StockOp},
     time::Timestamp,
 };
-use sutler_store::{codec::decode, db::key_part, stock::LastMove};
+use sutler_store::{
+    codec::decode,
+    db::key_part,
+    flash_sales::{Allowance, FlashRecord},
+    stock::LastMove,
+};
 use sutler_testkit::{Change, Item};
 
 use crate::sellers::RECOUNT;
@@ -29,15 +34,30 @@ pub struct Books {
     /// Their events, in order.
     pub events: BTreeMap<String, Vec<Event>>,
     /// Stock as it is.
-    pub stocks: BTreeMap<VariantId, Stock>,
-    /// Corrections by reason: how many units, of what.
-    pub corrections: BTreeMap<String, (VariantId, i64)>,
+    pub stocks: BTreeMap<(VariantId, u8), Stock>,
+    /// Corrections by reason.
+    pub corrections: BTreeMap<String, Corrected>,
+    /// The largest limit per buyer in each counting of a variant.
+    limits: BTreeMap<(VariantId, u32), u32>,
     /// The answers of orders that were placed under a key.
     pub answers: BTreeMap<String, String>,
     /// The codes of declined payments that were noted.
     declined: BTreeSet<(String, String)>,
     /// What moved for which order, so that nothing does twice.
-    moved: BTreeMap<(VariantId, String), Vec<StockOp>>,
+    moved: BTreeMap<(VariantId, u8, String), Vec<StockOp>>,
+}
+
+/// A correction as the stream told of it, shard by shard.
+#[derive(Debug)]
+pub struct Corrected {
+    /// Of what.
+    pub variant: VariantId,
+    /// By how many units.
+    pub units: i64,
+    /// How many there were before.
+    pub before: i64,
+    /// In which shards.
+    shards: BTreeSet<u8>,
 }
 
 impl Books {
@@ -85,6 +105,17 @@ impl Books {
                 check_payment(before.as_ref(), &payment, wrong);
             }
             "event" => self.enter_event(read(new)?, wrong),
+            "flash_sale" => {
+                let FlashRecord { variant, sale, .. } = read(new)?;
+                let max = self.limits.entry((variant, sale.round)).or_default();
+                *max = sale.per_buyer_limit.unwrap_or(0).max(*max);
+            }
+            "allowance" => {
+                let Allowance { variant, buyer, round, bought } = read(new)?;
+                if bought > self.limits.get(&(variant.clone(), round)).copied().unwrap_or(0) {
+                    wrong.push(format!("{buyer} has {bought} of {variant}, more than a buyer may"));
+                }
+            }
             "stock" => self.enter_stock(read(new)?, &read::<LastMove>(new)?, wrong),
             "idempotency" if change.pk.contains("#place_order#") => {
                 let answer = serde_json::to_value(read::<Value>(new)?)?;
@@ -107,7 +138,8 @@ impl Books {
 
     fn enter_stock(&mut self, stock: Stock, last: &LastMove, wrong: &mut Vec<String>) {
         let (op, n) = (last.last_op, last.last_qty);
-        let before = self.stocks.get(&stock.variant).map(Stock::quantities).unwrap_or_default();
+        let place = (stock.variant.clone(), stock.shard);
+        let before = self.stocks.get(&place).map(Stock::quantities).unwrap_or_default();
         let id = stock.variant.clone();
         if before.after(op, n) != Some(stock.quantities()) {
             wrong.push(format!(
@@ -116,20 +148,22 @@ impl Books {
                 stock.quantities()
             ));
         }
-        if op == StockOp::Add && stock.available > QUANTITY_MAX {
+        if matches!(op, StockOp::Add | StockOp::ShiftIn) && stock.available > QUANTITY_MAX {
             wrong.push(format!("{id} has {} available, more than there may be", stock.available));
         }
         match op {
-            StockOp::Create => {}
+            StockOp::Create | StockOp::ShiftOut | StockOp::ShiftIn => {}
             StockOp::Add | StockOp::Remove => {
-                let count = last.last_ref.strip_prefix(RECOUNT).and_then(|rest| rest.split(' ').next());
-                if let Some(count) = count.and_then(|count| count.parse::<u64>().ok())
-                    && stock.on_hand() != count
-                {
-                    wrong.push(format!("{id} has {} where {count} were counted", stock.on_hand()));
-                }
                 let units = if op == StockOp::Add { i64::from(n) } else { i64::from(n).saturating_neg() };
-                if self.corrections.insert(last.last_ref.clone(), (id, units)).is_some() {
+                let before = self.on_hand(&id);
+                let corrected = self.corrections.entry(last.last_ref.clone()).or_insert_with(|| Corrected {
+                    variant: id.clone(),
+                    units: 0,
+                    before,
+                    shards: BTreeSet::new(),
+                });
+                corrected.units = corrected.units.saturating_add(units);
+                if corrected.variant != id || !corrected.shards.insert(stock.shard) {
                     wrong.push(format!("the correction “{}” was made twice", last.last_ref));
                 }
             }
@@ -139,14 +173,35 @@ impl Books {
             | StockOp::Take
             | StockOp::Ship
             | StockOp::Restock => {
-                let moves = self.moved.entry((id.clone(), last.last_ref.clone())).or_default();
+                let moves = self.moved.entry((id.clone(), stock.shard, last.last_ref.clone())).or_default();
                 if !may_follow(moves.last().copied(), op) {
                     wrong.push(format!("{id} for {}: {} after {moves:?}", last.last_ref, op.name()));
                 }
                 moves.push(op);
             }
         }
-        self.stocks.insert(stock.variant.clone(), stock);
+        self.stocks.insert(place, stock);
+    }
+
+    /// How many units of a variant there are, in all shards.
+    pub fn on_hand(&self, variant: &VariantId) -> i64 {
+        let own = self.stocks.values().filter(|stock| stock.variant == *variant);
+        own.fold(0, |sum: i64, stock| sum.saturating_add(i64::try_from(stock.on_hand()).unwrap_or(0)))
+    }
+
+    /// Counts that were not what was counted.
+    pub fn miscounted(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (reason, corrected) in &self.corrections {
+            let count = reason.strip_prefix(RECOUNT).and_then(|rest| rest.split(' ').next());
+            let after = corrected.before.saturating_add(corrected.units);
+            if let Some(count) =
+                count.and_then(|count| count.parse::<i64>().ok()).filter(|count| *count != after)
+            {
+                wrong.push(format!("{} has {after} where {count} were counted", corrected.variant));
+            }
+        }
+        wrong
     }
 }
 
@@ -159,7 +214,8 @@ fn may_follow(before: Option<StockOp>, op: StockOp) -> bool {
     use StockOp::{Commit, Release, Reserve, Restock, Ship, Take};
     matches!(
         (before, op),
-        (None, Reserve)
+        // An order that takes its units again may find them in another shard.
+        (None, Reserve | Take)
             | (Some(Reserve), Release | Commit)
             | (Some(Release), Take)
             | (Some(Commit | Take), Ship | Restock)

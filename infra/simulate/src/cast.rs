@@ -18,10 +18,10 @@ use sutler_services::{
 use sutler_store::orders::OrderAggregate;
 
 use crate::{
-    delivery::{Line, deliver_batch, deliver_messages, sweep},
+    delivery::{Line, deliver_batch, deliver_messages, rebalance, sweep},
     lock,
     provider::Deed,
-    sellers::{change_price, correct, correct_again, recount, ship, ship_as},
+    sellers::{change_price, correct, correct_again, recount, set_flash_sale, ship, ship_as},
     world::{Buyer, Try, World},
 };
 
@@ -45,6 +45,8 @@ pub enum Deeds {
     CorrectAgain,
     Recount,
     ChangePrice,
+    SetFlashSale,
+    Rebalance,
     Stream,
     PaymentEvents,
     PaymentCommands,
@@ -53,7 +55,7 @@ pub enum Deeds {
 }
 
 /// How often each is done.
-const WEIGHTS: [(u64, Deeds); 19] = [
+const WEIGHTS: [(u64, Deeds); 21] = [
     (14, Deeds::Shop),
     (4, Deeds::FillCart),
     (2, Deeds::Quote),
@@ -68,6 +70,8 @@ const WEIGHTS: [(u64, Deeds); 19] = [
     (3, Deeds::CorrectAgain),
     (2, Deeds::Recount),
     (1, Deeds::ChangePrice),
+    (3, Deeds::SetFlashSale),
+    (5, Deeds::Rebalance),
     (20, Deeds::Stream),
     (16, Deeds::PaymentEvents),
     (10, Deeds::PaymentCommands),
@@ -95,6 +99,8 @@ pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
         Deeds::CorrectAgain => Box::pin(correct_again(w)),
         Deeds::Recount => Box::pin(recount(w)),
         Deeds::ChangePrice => Box::pin(change_price(w)),
+        Deeds::SetFlashSale => Box::pin(set_flash_sale(w)),
+        Deeds::Rebalance => Box::pin(rebalance(w)),
         Deeds::Stream => {
             let ready = lock(&world.traffic).ready();
             let at = *world.chance.pick(&ready)?;

@@ -11,7 +11,7 @@ use sutler_domain::order::PartState;
 use crate::{
     cast::{self, Doing, confirm},
     chance::Chance,
-    delivery::{Line, deliver_batch, deliver_messages, forward, sweep},
+    delivery::{Line, deliver_batch, deliver_messages, forward, rebalance, sweep},
     lock,
     mutations::Mutation,
     notes::{Book, Counts, add},
@@ -180,6 +180,7 @@ async fn round(world: &Arc<World>) {
 /// Runs the sweep, and streams and queues until nothing is under way.
 async fn settle(world: &Arc<World>) {
     sweep(Arc::clone(world)).await;
+    rebalance(Arc::clone(world)).await;
     for _ in 0..ROUNDS_MAX {
         forward(world);
         if lock(&world.traffic).pending() == 0 {

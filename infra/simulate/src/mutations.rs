@@ -58,6 +58,9 @@ pub enum On {
     Order(&'static str),
     /// Those that leave an item of this type.
     Item(&'static str),
+    /// Those that change an item whose sort key begins so.
+    Key(&'static str),
+
     /// Those that claim a payment attempt.
     Claim,
 }
@@ -151,6 +154,7 @@ fn is_on(write: &Value, on: On) -> bool {
             text(write, "/Item/type/S") == "order" && text(write, "/Item/state/M/kind/S") == state
         }
         On::Item(kind) => text(write, "/Item/type/S") == kind,
+        On::Key(prefix) => text(write, "/Key/sk/S").starts_with(prefix),
         On::Claim => false,
     }
 }

@@ -16,7 +16,12 @@ use sutler_domain::{
     time::Timestamp,
 };
 use sutler_gateways::bus::Bus;
-use sutler_services::{App, Error, Settings, gateways::Gateways, orders::PlaceOrder};
+use sutler_services::{
+    App, Error, Settings,
+    flash_sales::{self, Terms, TermsSet},
+    gateways::Gateways,
+    orders::PlaceOrder,
+};
 use sutler_store::{
     Key, Store, StoreError, TableNames, Transaction, Version,
     catalog::variant_key,
@@ -182,6 +187,7 @@ impl World {
             traffic: Mutex::default(),
         };
         world.populate().await?;
+        world.spread().await?;
         world.db.tap(wire);
         Ok(world)
     }
@@ -211,6 +217,19 @@ impl World {
         Ok(self.app.store.transact(transaction).await?)
     }
 
+    /// Some things are in great demand from the start.
+    async fn spread(&self) -> Result<(), Failure> {
+        for good in self.goods.iter().filter(|_| self.chance.happens(350)) {
+            let render = |_: &TermsSet| Answer { status: 200, body: String::new() };
+            let once = Once { key: None, render, at: self.app.now() };
+            let terms = terms(&self.chance);
+            flash_sales::set(&self.app, &good.seller, &good.variant, terms, &once)
+                .await
+                .map_err(|error| chain(&error))?;
+        }
+        Ok(())
+    }
+
     fn list(&mut self, transaction: &mut Transaction, seller: SellerId) -> Result<(), Failure> {
         let now = self.app.now();
         let product = ProductId::generate(&*self.app.ids, now);
@@ -231,6 +250,7 @@ impl World {
             own_image: false,
             state: ListingState::Active,
             weight_g: 100,
+            flash_sale: None,
         };
         create(transaction, variant_key(&id), "variant", &variant)?;
         stock::create(transaction, &Stock::new(id.clone(), seller.clone(), units))?;
@@ -282,6 +302,12 @@ impl World {
             }
         }
     }
+}
+
+/// Few shards, and often few units per buyer.
+pub fn terms(chance: &Chance) -> Terms {
+    let shards = u8::try_from(chance.between(1, 4)).unwrap_or(1);
+    Terms { shards, per_buyer_limit: chance.happens(500).then(|| chance.up_to(3)) }
 }
 
 /// An error with its causes.

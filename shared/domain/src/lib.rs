@@ -17,6 +17,7 @@ pub mod payment;
 pub mod problem;
 pub mod product;
 pub mod quote;
+pub mod shards;
 pub mod shipment;
 pub mod stock;
 pub mod text;

@@ -8,6 +8,7 @@ use crate::{
     money::{BasisPoints, Money},
     problem::Problem,
     product::OptionValue,
+    shards::Origin,
     time::Timestamp,
 };
 
@@ -110,6 +111,9 @@ pub struct OrderLine {
     pub quantity: u32,
     /// Price of all.
     pub total: Money,
+    /// Where its units come from.
+    #[serde(default, skip_serializing_if = "Origin::is_plain")]
+    pub origin: Origin,
 }
 
 /// The sums of an order or of a part: `total` is the other three together.

@@ -115,6 +115,16 @@ pub enum Problem {
     /// Some lines ask for more than is free.
     #[error("not enough stock")]
     InsufficientStock(Vec<Shortage>),
+    /// The buyer has, or would have, more of a variant than one buyer may.
+    #[error("no more of {variant} for this buyer")]
+    BuyerLimit {
+        /// The variant in question.
+        variant: VariantId,
+        /// How many one buyer may have.
+        limit: u32,
+        /// How many this one has already.
+        bought: u32,
+    },
     /// Prices or costs changed since the quote; the new quote is in the answer, as JSON text.
     #[error("the quote changed")]
     QuoteChanged {

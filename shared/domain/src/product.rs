@@ -6,6 +6,7 @@ use crate::{
     ids::{CategoryId, ProductId, SellerId, VariantId},
     money::{Currency, Money},
     problem::FieldError,
+    shards::FlashSale,
     time::Timestamp,
 };
 
@@ -122,6 +123,9 @@ pub struct Variant {
     pub state: ListingState,
     /// Weight of one, in grams.
     pub weight_g: u32,
+    /// How it is sold while it is in great demand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flash_sale: Option<FlashSale>,
 }
 
 impl Product {

@@ -121,6 +121,9 @@ fn of_problem(problem: &Problem) -> Public {
         Problem::InsufficientStock(_) => {
             public(S::CONFLICT, "insufficient-stock", "There is not enough stock")
         }
+        Problem::BuyerLimit { .. } => {
+            public(S::CONFLICT, "buyer-limit", "One buyer cannot have that many of it")
+        }
         Problem::QuoteChanged { .. } => public(S::CONFLICT, "quote-changed", "The quote changed"),
         Problem::OrderState { .. } => {
             public(S::CONFLICT, "order-state", "The order's state does not allow this")
@@ -163,6 +166,11 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
         }
         Problem::NotForSale { variant } => add("variant", json!(variant)),
         Problem::InsufficientStock(shortages) => add("shortages", json!(shortages)),
+        Problem::BuyerLimit { variant, limit, bought } => {
+            add("variant", json!(variant));
+            add("limit", json!(limit));
+            add("bought", json!(bought))
+        }
         Problem::QuoteChanged { quote } => add("quote", serde_json::from_str(quote).unwrap_or(Value::Null)),
         Problem::OrderState { state } => add("state", json!(state)),
         Problem::PaymentDeclined { code } => add("decline_code", json!(code)),

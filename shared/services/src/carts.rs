@@ -12,6 +12,8 @@ use sutler_domain::{
     problem::{Problem, Shortage},
     product::Variant,
     quote::{Quote, Rates, quote},
+    shards::{FIRST_SHARD, Origin},
+    stock::Stock,
 };
 use sutler_store::{
     Key, Transaction, Version, Versioned, carts,
@@ -183,8 +185,10 @@ pub async fn get(app: &App, id: &CartId, access: &CartAccess) -> Result<CartPage
 
 /// Reads what the lines are and how many of each are free, in one round trip.
 async fn price(app: &App, lines: &[CartLine]) -> Result<Vec<PricedLine>, Error> {
-    let keys: Vec<Key> =
-        lines.iter().flat_map(|line| [variant_key(&line.variant), stock_key(&line.variant, 0)]).collect();
+    let keys: Vec<Key> = lines
+        .iter()
+        .flat_map(|line| [variant_key(&line.variant), stock_key(&line.variant, FIRST_SHARD)])
+        .collect();
     let mut items = app.store.get_many(&keys).await?.into_iter();
     let mut priced = Vec::with_capacity(lines.len());
     for line in lines {
@@ -197,7 +201,26 @@ async fn price(app: &App, lines: &[CartLine]) -> Result<Vec<PricedLine>, Error> 
             available: stock.map_or(0, |read| read.value.available),
         });
     }
+    add_shards(app, &mut priced).await?;
     Ok(priced)
+}
+
+/// Adds what is free in the other shards of what is spread, all of it in one more round trip.
+async fn add_shards(app: &App, lines: &mut [PricedLine]) -> Result<(), Error> {
+    let mut keys = Vec::new();
+    for line in lines.iter() {
+        let spread =
+            line.variant.as_ref().and_then(|variant| variant.flash_sale).map_or(1, |sale| sale.spread);
+        let others = FIRST_SHARD.saturating_add(1)..spread;
+        keys.extend(others.map(|shard| stock_key(&line.line.variant, shard)));
+    }
+    for item in app.store.get_all(&keys).await?.iter().flatten() {
+        let stock = decode::<Stock>(item)?.value;
+        for line in lines.iter_mut().filter(|line| line.line.variant == stock.variant) {
+            line.available = line.available.saturating_add(stock.available);
+        }
+    }
+    Ok(())
 }
 
 /// Sets how many of a variant are in the cart.
@@ -222,6 +245,10 @@ pub async fn put_line(
     let found = changed.variant.as_ref().ok_or_else(|| Problem::NotForSale { variant: variant.clone() })?;
     if access.user.as_ref().is_some_and(|user| SellerId::of_user(user) == found.seller) {
         return Err(Problem::OwnGoods.into());
+    }
+    let limit = found.flash_sale.and_then(|sale| sale.per_buyer_limit);
+    if let Some(limit) = limit.filter(|limit| quantity.get() > *limit) {
+        return Err(Problem::BuyerLimit { variant: variant.clone(), limit, bought: 0 }.into());
     }
     if quantity.get() > changed.available {
         let shortage =
@@ -389,6 +416,7 @@ fn order_line(line: &CartLine, variant: Variant) -> Result<OrderLine, Error> {
         sku: variant.sku,
         unit_price: variant.price,
         quantity: line.quantity.get(),
+        origin: Origin::default(),
     })
 }
 

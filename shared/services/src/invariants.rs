@@ -4,14 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sutler_domain::{
-    ids::{OrderId, VariantId},
+    ids::{OrderId, UserId, VariantId},
     ledger::{LedgerTx, Purpose, Side},
     money::Currency,
     order::{Order, OrderState, Part, PartState},
     payment::{Payment, PaymentState},
+    shards::FlashSale,
     stock::Stock,
 };
-use sutler_store::{Item, StoreError, Table, codec::decode, db::key_part};
+use sutler_store::{
+    Item, StoreError, Table,
+    codec::decode,
+    db::key_part,
+    flash_sales::{Allowance, FlashRecord},
+};
 
 use crate::{App, Error};
 
@@ -42,7 +48,9 @@ struct Books {
     orders: BTreeMap<OrderId, Order>,
     parts: BTreeMap<OrderId, Vec<Part>>,
     payments: BTreeMap<OrderId, Vec<Payment>>,
-    stocks: BTreeMap<VariantId, Stock>,
+    stocks: BTreeMap<(VariantId, u8), Stock>,
+    sales: BTreeMap<VariantId, FlashSale>,
+    allowances: BTreeMap<(VariantId, UserId, u32), u32>,
     ledger: Vec<LedgerTx>,
 }
 
@@ -58,11 +66,12 @@ pub async fn check(app: &App) -> Result<Findings, Error> {
     complete &= read(app, Table::Ledger, |item| books.take(item)).await?;
     let mut problems = Vec::new();
     books.check_stock(&mut problems);
+    books.check_allowances(&mut problems);
     books.check_orders(app, &mut problems);
     books.check_ledger(&mut problems);
     Ok(Findings {
         orders: books.orders.len(),
-        stocks: books.stocks.len(),
+        stocks: books.stocks.keys().map(|(variant, _)| variant).collect::<BTreeSet<_>>().len(),
         ledger_transactions: books.ledger.len(),
         problems,
         complete,
@@ -103,7 +112,15 @@ impl Books {
             }
             "stock" => {
                 let stock = decode::<Stock>(item)?.value;
-                self.stocks.insert(stock.variant.clone(), stock);
+                self.stocks.insert((stock.variant.clone(), stock.shard), stock);
+            }
+            "flash_sale" => {
+                let record = decode::<FlashRecord>(item)?.value;
+                self.sales.insert(record.variant, record.sale);
+            }
+            "allowance" => {
+                let Allowance { variant, buyer, round, bought } = decode::<Allowance>(item)?.value;
+                self.allowances.insert((variant, buyer, round), bought);
             }
             "ledger_tx" => self.ledger.push(decode::<LedgerTx>(item)?.value),
             _ => {}
@@ -113,8 +130,8 @@ impl Books {
 
     /// What is reserved is what orders wait to pay for; what is committed is what sellers are to ship.
     fn check_stock(&self, problems: &mut Vec<String>) {
-        let mut reserved: BTreeMap<&VariantId, u64> = BTreeMap::new();
-        let mut committed: BTreeMap<&VariantId, u64> = BTreeMap::new();
+        let mut reserved: BTreeMap<(VariantId, u8), u64> = BTreeMap::new();
+        let mut committed: BTreeMap<(VariantId, u8), u64> = BTreeMap::new();
         for part in self.parts.values().flatten() {
             let held = match &part.state {
                 PartState::AwaitingPayment => &mut reserved,
@@ -124,16 +141,22 @@ impl Books {
                 }
             };
             for line in &part.lines {
-                let sum = held.entry(&line.variant).or_default();
-                *sum = sum.saturating_add(u64::from(line.quantity));
+                for piece in line.origin.units(line.quantity) {
+                    let sum = held.entry((line.variant.clone(), piece.shard)).or_default();
+                    *sum = sum.saturating_add(u64::from(piece.quantity));
+                }
             }
         }
-        let sold: BTreeSet<&VariantId> = reserved.keys().chain(committed.keys()).copied().collect();
-        for variant in sold.into_iter().filter(|variant| !self.stocks.contains_key(*variant)) {
+        let sold: BTreeSet<_> = reserved.keys().chain(committed.keys()).collect();
+        for (variant, _) in sold.into_iter().filter(|place| !self.stocks.contains_key(*place)) {
             problems.push(format!("{variant} was ordered and has no stock item"));
         }
-        for (variant, stock) in &self.stocks {
-            let expected = |held: &BTreeMap<&VariantId, u64>| held.get(variant).copied().unwrap_or(0);
+        for (place, stock) in &self.stocks {
+            let expected = |held: &BTreeMap<_, u64>| held.get(place).copied().unwrap_or(0);
+            let (variant, spread) = (&place.0, self.sales.get(&place.0).map_or(1, |sale| sale.spread));
+            if stock.shard >= spread && stock.on_hand() > 0 {
+                problems.push(format!("{variant} has units in shard {}, where nobody looks", stock.shard));
+            }
             for (what, found, due) in [
                 ("reserved", stock.reserved, expected(&reserved)),
                 ("committed", stock.committed, expected(&committed)),
@@ -141,6 +164,38 @@ impl Books {
                 if u64::from(found) != due {
                     problems.push(format!("{variant} has {found} {what}, but its orders hold {due}"));
                 }
+            }
+        }
+    }
+
+    /// What is counted of a buyer is what their orders have.
+    fn check_allowances(&self, problems: &mut Vec<String>) {
+        let mut bought: BTreeMap<(VariantId, UserId, u32), u32> = BTreeMap::new();
+        let mut limits: BTreeMap<(VariantId, UserId, u32), u32> = BTreeMap::new();
+        for part in self.parts.values().flatten() {
+            let Some(order) = self.orders.get(&part.order) else { continue };
+            if matches!(part.state, PartState::Cancelled { .. }) {
+                continue;
+            }
+            for line in &part.lines {
+                if let Some(limit) = line.origin.limit {
+                    let place = (line.variant.clone(), order.buyer.clone(), limit.round);
+                    let max = limits.entry(place.clone()).or_default();
+                    *max = limit.max.max(*max);
+                    let sum = bought.entry(place).or_default();
+                    *sum = sum.saturating_add(line.quantity);
+                }
+            }
+        }
+        let places: BTreeSet<_> = bought.keys().chain(self.allowances.keys()).collect();
+        for place in places {
+            let count = |of: &BTreeMap<_, u32>| of.get(place).copied().unwrap_or(0);
+            let (found, due) = (count(&self.allowances), count(&bought));
+            if due > limits.get(place).copied().unwrap_or(0) {
+                problems.push(format!("{} has {due} of {}, more than a buyer may", place.1, place.0));
+            }
+            if found != due {
+                problems.push(format!("{} is counted with {found} of {}, and has {due}", place.1, place.0));
             }
         }
     }

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod carts;
 pub mod catalog;
 pub mod error;
+pub mod flash_sales;
 pub mod gateways;
 pub mod health;
 pub mod identity;
@@ -13,6 +14,7 @@ pub mod inventory;
 pub mod mails;
 pub mod orders;
 pub mod payments;
+pub(crate) mod reservations;
 pub mod shipping;
 
 pub use app::{App, Settings};

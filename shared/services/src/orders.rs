@@ -9,22 +9,23 @@ use sutler_domain::{
     ledger::{LedgerTx, Purpose, order_refund},
     order::{CancelReason, Change, Order, OrderState, Part, PartState},
     payment::{PaymentState, RefundReason},
-    problem::{Problem, Shortage},
+    problem::Problem,
     product::Variant,
+    stock::StockOp,
 };
 use sutler_store::{
-    Guard, StoreError, Transaction, Versioned, carts,
+    StoreError, Transaction, Versioned, carts,
     catalog::variant_key,
     codec::decode,
     events, idempotency, ledger,
     orders::{self, OrderAggregate},
-    stock,
     users::{AddressEntry, User, address_key, user_key},
 };
 
 use crate::{
     App, Error,
     carts::{CartAccess, CartQuote, ReadCart, cost, read},
+    reservations::{self, Reservation},
 };
 
 /// How often a change is decided anew after losing a race.
@@ -72,46 +73,38 @@ pub async fn place(app: &App, command: &PlaceOrder, once: &Once<PlacedOrder>) ->
         Err(answer) => return Ok(answer),
     };
     let wanted = variants(app, &command.buyer, &checkout.cart.value.lines).await?;
+    let sales = reservations::sales(&wanted);
     let quote = cost(&app.settings, &command.cart, Some(command.address.clone()), wanted)?;
     if quote.hash != command.quote_hash {
         return Err(Problem::QuoteChanged { quote: (command.render_quote)(&quote).into() }.into());
     }
-    let mut placed = draft(app, command, &checkout, &quote);
-    let mut transaction = Transaction::new();
-    let mut reservations: Vec<(Guard, &sutler_domain::order::OrderLine)> = Vec::new();
-    for line in quote.quote.parts.iter().flat_map(|part| &part.lines) {
-        let (key, change) = stock::reserve(&line.variant, line.quantity, placed.order.id.as_str());
-        reservations.push((transaction.update(key, change), line));
-    }
-    let placed_event = EventKind::OrderPlaced {
-        total: placed.order.totals.total,
-        expires_at: app.now().plus_seconds(app.settings.order_expiry_s),
-    };
-    events::append(&mut transaction, &mut placed.order, placed_event, app.now(), app.ids.as_ref())?;
-    orders::create(&mut transaction, &placed.order, &placed.parts)?;
-    let mut cart = checkout.cart;
+    let mut cart = checkout.cart.clone();
+    let placed = draft(app, command, &checkout, &quote);
+    let mut held = Reservation::new(&placed.order.id, &command.buyer, &placed.parts, &sales)?;
     cart.value.lines.clear();
     cart.value.last_order = Some(placed.order.id.clone());
     cart.value.updated_at = app.now();
-    carts::save(&mut transaction, &cart.value, cart.version)?;
-    match app.store.commit(transaction, once, &placed).await {
-        Ok(answer) => {
-            tracing::info!(order.id = %placed.order.id, "Placed order {}", placed.order.id);
-            Ok(answer)
-        }
-        Err(StoreError::Refused(refusal)) => {
-            let mut short = Vec::new();
-            for (guard, line) in reservations.iter().filter(|(guard, _)| refusal.failed(*guard)) {
-                let found = stock::read(refusal.found(*guard))?;
-                short.push(Shortage {
-                    variant: line.variant.clone(),
-                    requested: line.quantity,
-                    available: found.map_or(0, |read| read.value.available),
-                });
+    // As a rule once; again while units that are not at their first place are found elsewhere.
+    loop {
+        let mut placed = placed.clone();
+        held.note(&mut placed.parts);
+        let mut transaction = Transaction::new();
+        let guards = held.hold(&mut transaction);
+        let placed_event = EventKind::OrderPlaced {
+            total: placed.order.totals.total,
+            expires_at: app.now().plus_seconds(app.settings.order_expiry_s),
+        };
+        events::append(&mut transaction, &mut placed.order, placed_event, app.now(), app.ids.as_ref())?;
+        orders::create(&mut transaction, &placed.order, &placed.parts)?;
+        carts::save(&mut transaction, &cart.value, cart.version)?;
+        match app.store.commit(transaction, once, &placed).await {
+            Ok(answer) => {
+                tracing::info!(order.id = %placed.order.id, "Placed order {}", placed.order.id);
+                return Ok(answer);
             }
-            Err(if short.is_empty() { Problem::Conflict } else { Problem::InsufficientStock(short) }.into())
+            Err(StoreError::Refused(refusal)) => held.look_elsewhere(app, &refusal, &guards).await?,
+            Err(other) => return Err(other.into()),
         }
-        Err(other) => Err(other.into()),
     }
 }
 
@@ -454,8 +447,7 @@ fn decide_cancel(
     for part in &mut aggregate.parts {
         part.value.cancel(now)?;
         for line in &part.value.lines {
-            let (key, change) = stock::release(&line.variant, line.quantity, order.id.as_str());
-            transaction.update(key, change);
+            reservations::give_up(&mut transaction, StockOp::Release, &order.buyer, line, &order.id);
         }
         orders::save_part(&mut transaction, part)?;
     }
@@ -477,8 +469,7 @@ fn decide_refund(app: &App, mut aggregate: OrderAggregate) -> Result<(Transactio
     for part in &mut aggregate.parts {
         part.value.cancel(now)?;
         for line in &part.value.lines {
-            let (key, change) = stock::restock_committed(&line.variant, line.quantity, order.id.as_str());
-            transaction.update(key, change);
+            reservations::give_up(&mut transaction, StockOp::Restock, &order.buyer, line, &order.id);
         }
         orders::save_part(&mut transaction, part)?;
     }

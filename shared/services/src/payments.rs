@@ -6,9 +6,10 @@ use sutler_domain::{
     ids::{OrderId, UserId},
     ledger::{Purpose, capture, refund_paid, unowed},
     money::{Currency, Money},
-    order::{Change, Order, OrderState, Part},
+    order::{Change, Order, OrderLine, OrderState, Part},
     payment::{Payment, PaymentState, RefundReason},
     problem::Problem,
+    stock::StockOp,
 };
 use sutler_gateways::{
     payment::{
@@ -29,6 +30,7 @@ use crate::{
     App, Error,
     gateways::{Gateways, opened_id, resume, settle_attempt},
     orders::post,
+    reservations,
 };
 
 /// How often a change is decided anew after losing a race.
@@ -202,16 +204,36 @@ pub async fn finalise(app: &App, report: &Report) -> Result<Change, Error> {
         if let Some(outcome) = carry_out(app, &mut decision, report).await? {
             return Ok(outcome);
         }
-        // The goods of a cancelled order are gone, or somebody was faster. Only the former has another way.
-        if decision.takes_stock_again
-            && let Some(mut refund) = give_back(app, aggregate, report, RefundReason::Late)?
-            && let Some(outcome) = carry_out(app, &mut refund, report).await?
-        {
-            return Ok(outcome);
+        // The goods of a cancelled order are elsewhere or gone, or somebody was faster, which has no other way.
+        if decision.takes_stock_again {
+            let other = match found_elsewhere(app, &aggregate).await? {
+                Some(elsewhere) => decide(app, elsewhere, report)?,
+                None => give_back(app, aggregate, report, RefundReason::Late)?,
+            };
+            if let Some(mut other) = other
+                && let Some(outcome) = carry_out(app, &mut other, report).await?
+            {
+                return Ok(outcome);
+            }
         }
         tracing::warn!(order.id = %report.order, "Lost a race to finalise a payment of {}", report.order);
     }
     Err(StoreError::Unavailable("too many lost races".into()).into())
+}
+
+/// The order with its lines where their goods are now; nothing when some are gone.
+async fn found_elsewhere(app: &App, aggregate: &OrderAggregate) -> Result<Option<OrderAggregate>, Error> {
+    let mut elsewhere = aggregate.clone();
+    let order = &aggregate.order.value;
+    let lines: Vec<&OrderLine> = aggregate.parts.iter().flat_map(|part| &part.value.lines).collect();
+    let Some(origins) = reservations::find_again(app, &order.id, &order.buyer, &lines).await? else {
+        return Ok(None);
+    };
+    let lines = elsewhere.parts.iter_mut().flat_map(|part| &mut part.value.lines);
+    for (line, origin) in lines.zip(origins) {
+        line.origin = origin;
+    }
+    Ok(Some(elsewhere))
 }
 
 #[derive(Debug, Default)]
@@ -306,9 +328,11 @@ fn accept(app: &App, mut aggregate: OrderAggregate, report: &Report, again: bool
     for part in &mut aggregate.parts {
         part.value.release_to_seller()?;
         for line in &part.value.lines {
-            let change = if again { stock::take } else { stock::commit };
-            let (key, change) = change(&line.variant, line.quantity, order.id.as_str());
-            transaction.update(key, change);
+            if again {
+                reservations::take_again(&mut transaction, &order.buyer, line, &order.id);
+            } else {
+                stock::move_line(&mut transaction, StockOp::Commit, line, order.id.as_str());
+            }
         }
         orders::save_part(&mut transaction, part)?;
     }

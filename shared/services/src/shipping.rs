@@ -7,6 +7,7 @@ use sutler_domain::{
     order::{Change, Part, PartState},
     problem::Problem,
     shipment::Tracking,
+    stock::StockOp,
 };
 use sutler_store::{Transaction, events, orders, stock};
 
@@ -30,8 +31,7 @@ pub async fn ship(
         let mut transaction = Transaction::new();
         if part.value.ship(tracking.carrier(), tracking.number(), now)? == Change::Applied {
             for line in &part.value.lines {
-                let (key, change) = stock::ship(&line.variant, line.quantity, id.as_str());
-                transaction.update(key, change);
+                stock::move_line(&mut transaction, StockOp::Ship, line, id.as_str());
             }
             orders::save_part(&mut transaction, part)?;
             let event = EventKind::PartShipped { seller: seller.clone() };

@@ -7,6 +7,7 @@ pub mod codec;
 pub mod db;
 pub mod error;
 pub mod events;
+pub mod flash_sales;
 pub mod idempotency;
 pub mod inbox;
 pub mod keys;

@@ -57,7 +57,9 @@ fn id_of(placed: &PlacedOrder) -> Answer {
 }
 
 impl TestApp {
-    fn once<T>(&self, render: fn(&T) -> Answer) -> Once<T> {
+    /// A call without a key.
+    #[must_use]
+    pub fn once<T>(&self, render: fn(&T) -> Answer) -> Once<T> {
         Once { key: None, render, at: self.app.now() }
     }
 

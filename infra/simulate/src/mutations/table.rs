@@ -5,7 +5,7 @@ use sutler_domain::stock::StockOp;
 use super::{
     Bug::{self, Delivery, FreshTokens, LeftOut, Provider, Unconditional},
     DeliveryBug, Mutation,
-    On::{Claim, Item, Order, Stock},
+    On::{Claim, Item, Key, Order, Stock},
     Proof::{self, Equivalent, Seed},
     ProviderBug,
 };
@@ -75,6 +75,30 @@ pub static ALL: &[Mutation] = &[
     mutation("forget to commit", &[LeftOut(Stock(&[StockOp::Commit]))], Seed(1)),
     mutation("forget to ship", &[LeftOut(Stock(&[StockOp::Ship]))], Seed(1)),
     mutation("forget to restock", &[LeftOut(Stock(&[StockOp::Restock]))], Seed(4)),
+    // Shards and limits
+    mutation(
+        "shift what is not free",
+        &[Unconditional(Stock(&[StockOp::ShiftOut]), "#available >= :n")],
+        Seed(1),
+    ),
+    mutation("forget to shift in", &[LeftOut(Stock(&[StockOp::ShiftIn]))], Seed(1)),
+    mutation("forget to shift out", &[LeftOut(Stock(&[StockOp::ShiftOut]))], Seed(1)),
+    mutation(
+        "terms over terms",
+        &[Unconditional(Item("flash_sale"), AS_READ)],
+        Equivalent("the same transaction replaces the variant at the version it was read at"),
+    ),
+    mutation(
+        "more than a buyer may have",
+        &[Unconditional(Key("ROUND#"), "attribute_not_exists(#bought) OR #bought <= :room")],
+        Seed(1),
+    ),
+    mutation("forget to count a buyer's units", &[LeftOut(Key("ROUND#"))], Seed(1)),
+    mutation(
+        "take back what was not counted",
+        &[Unconditional(Key("ROUND#"), "#bought >= :n")],
+        ORDER_GUARDS,
+    ),
     mutation(
         "movement over a movement",
         &[Unconditional(Item("movement"), NEW)],

@@ -79,6 +79,7 @@ impl VariantDraft {
             image: self.image,
             state: ListingState::Active,
             weight_g: self.weight_g,
+            flash_sale: None,
             id,
         };
         check(app, &variant, pointer, findings);
