@@ -178,9 +178,9 @@ pub struct Shift {
 #[must_use]
 pub fn even_out(available: &[u32], shards: u8) -> Vec<Shift> {
     let total: u64 = available.iter().copied().map(u64::from).sum();
-    let (each, rest) = match (total.checked_div(u64::from(shards)), total.checked_rem(u64::from(shards))) {
-        (Some(each), Some(rest)) => (each, rest),
-        _ => return Vec::new(),
+    let count = u64::from(shards);
+    let (Some(each), Some(rest)) = (total.checked_div(count), total.checked_rem(count)) else {
+        return Vec::new();
     };
     let due = |shard: u8| {
         let due = if shard >= shards { 0 } else { each.saturating_add(u64::from(u64::from(shard) < rest)) };

@@ -170,6 +170,7 @@ impl Quantities {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
 pub(crate) fn is_first(shard: &u8) -> bool {
     *shard == FIRST_SHARD
 }
