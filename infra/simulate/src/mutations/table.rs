@@ -195,5 +195,5 @@ pub static ALL: &[Mutation] = &[
     mutation("amounts believed", &[Provider(ProviderBug::AmountsAreBelieved)], Seed(5)),
     // Delivery
     mutation("failed batch not repeated", &[Delivery(DeliveryBug::BatchesAreNotRepeated)], Seed(1)),
-    mutation("failed message not repeated", &[Delivery(DeliveryBug::MessagesAreNotRepeated)], Seed(108)),
+    mutation("failed message not repeated", &[Delivery(DeliveryBug::MessagesAreNotRepeated)], Seed(139)),
 ];
