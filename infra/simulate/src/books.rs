@@ -15,7 +15,7 @@ use sutler_domain::{
 use sutler_store::{codec::decode, db::key_part, stock::LastMove};
 use sutler_testkit::{Change, Item};
 
-use crate::sellers::RECOUNT;
+use crate::{coupons::Ledger, sellers::RECOUNT};
 
 /// What the streams told so far.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ pub struct Books {
     pub stocks: BTreeMap<VariantId, Stock>,
     /// Corrections by reason: how many units, of what.
     pub corrections: BTreeMap<String, (VariantId, i64)>,
+    /// Coupons as they are.
+    pub coupons: Ledger,
     /// The answers of orders that were placed under a key.
     pub answers: BTreeMap<String, String>,
     /// The codes of declined payments that were noted.
@@ -86,6 +88,8 @@ impl Books {
             }
             "event" => self.enter_event(read(new)?, wrong),
             "stock" => self.enter_stock(read(new)?, &read::<LastMove>(new)?, wrong),
+            "coupon" => self.coupons.enter(read(new)?, wrong),
+            "coupon_use" => self.coupons.enter_use(read(new)?, wrong),
             "idempotency" if change.pk.contains("#place_order#") => {
                 let answer = serde_json::to_value(read::<Value>(new)?)?;
                 let id = answer.pointer("/answer/body").and_then(Value::as_str).unwrap_or_default();

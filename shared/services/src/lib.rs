@@ -4,6 +4,7 @@ pub mod app;
 pub mod auth;
 pub mod carts;
 pub mod catalog;
+pub mod coupons;
 pub mod error;
 pub mod health;
 pub mod identity;
@@ -12,6 +13,9 @@ pub mod inventory;
 pub mod mails;
 pub mod orders;
 pub mod payments;
+pub mod profiles;
+pub mod quotes;
+pub mod rules;
 pub mod shipping;
 
 pub use app::{App, Settings};

@@ -22,7 +22,11 @@ use sutler_store::{
     stock,
 };
 
-use crate::{App, Error, orders::post};
+use crate::{
+    App, Error,
+    coupons::{self, Again},
+    orders::post,
+};
 
 /// How often a change is decided anew after losing a race.
 const RACES_MAX: usize = 8;
@@ -162,7 +166,8 @@ pub async fn finalise(app: &App, report: &Report) -> Result<Change, Error> {
         let found = app.store.order(&report.order).await?;
         let aggregate =
             found.ok_or_else(|| Error::Internal("a payment of an order that does not exist".into()))?;
-        let Some(mut decision) = decide(app, aggregate.clone(), report)? else {
+        let again = coupons::again(app, &aggregate.order.value).await?;
+        let Some(mut decision) = decide(app, aggregate.clone(), report, &again)? else {
             return Ok(Change::AlreadyApplied);
         };
         if let Some(outcome) = carry_out(app, &mut decision, report).await? {
@@ -203,7 +208,12 @@ async fn carry_out(app: &App, decision: &mut Decision, report: &Report) -> Resul
     }
 }
 
-fn decide(app: &App, aggregate: OrderAggregate, report: &Report) -> Result<Option<Decision>, Error> {
+fn decide(
+    app: &App,
+    aggregate: OrderAggregate,
+    report: &Report,
+    again: &Again,
+) -> Result<Option<Decision>, Error> {
     let known = aggregate.payment(report.attempt);
     if known.is_some_and(|payment| payment.value.provider_id != report.provider_id) {
         return Err(Error::Internal("the attempt belongs to another payment of the provider".into()));
@@ -223,8 +233,11 @@ fn decide(app: &App, aggregate: OrderAggregate, report: &Report) -> Result<Optio
                 return give_back(app, aggregate, report, RefundReason::Mismatch);
             }
             match &order.state {
-                OrderState::AwaitingPayment { .. } => accept(app, aggregate, report, false).map(Some),
-                OrderState::Cancelled { .. } => accept(app, aggregate, report, true).map(Some),
+                OrderState::AwaitingPayment { .. } => accept(app, aggregate, report, None).map(Some),
+                OrderState::Cancelled { .. } => match again {
+                    Again::Impossible => give_back(app, aggregate, report, RefundReason::Late),
+                    Again::Nothing | Again::Take(..) => accept(app, aggregate, report, Some(again)).map(Some),
+                },
                 OrderState::Paid { .. } | OrderState::Completed { .. } | OrderState::Refunded { .. } => {
                     give_back(app, aggregate, report, RefundReason::Second)
                 }
@@ -257,25 +270,36 @@ fn payment_of(app: &App, aggregate: &OrderAggregate, report: &Report) -> (Paymen
     }
 }
 
-/// The money pays the order: reserved goods are committed, or those of a cancelled order taken once more.
-fn accept(app: &App, mut aggregate: OrderAggregate, report: &Report, again: bool) -> Result<Decision, Error> {
+/// The money pays the order: reserved goods are committed, or goods and coupon of a cancelled order taken `again`.
+fn accept(
+    app: &App,
+    mut aggregate: OrderAggregate,
+    report: &Report,
+    again: Option<&Again>,
+) -> Result<Decision, Error> {
     let now = app.now();
     let (mut payment, read) = payment_of(app, &aggregate, report);
     let mut transaction = Transaction::new();
     let order = &mut aggregate.order.value;
-    let change =
-        if again { order.reinstate(report.attempt, now)? } else { order.pay(report.attempt, now)? };
+    let change = if again.is_some() {
+        order.reinstate(report.attempt, now)?
+    } else {
+        order.pay(report.attempt, now)?
+    };
     if change == Change::AlreadyApplied {
         return Err(Problem::Conflict.into());
     }
     for part in &mut aggregate.parts {
         part.value.release_to_seller()?;
         for line in &part.value.lines {
-            let change = if again { stock::take } else { stock::commit };
+            let change = if again.is_some() { stock::take } else { stock::commit };
             let (key, change) = change(&line.variant, line.quantity, order.id.as_str());
             transaction.update(key, change);
         }
         orders::save_part(&mut transaction, part)?;
+    }
+    if let Some(Again::Take(found, discount)) = again {
+        coupons::take(&mut transaction, found, &order.buyer, *discount, now);
     }
     payment.state = PaymentState::Succeeded { at: now };
     orders::save_payment(&mut transaction, &payment, read)?;
@@ -285,7 +309,7 @@ fn accept(app: &App, mut aggregate: OrderAggregate, report: &Report, again: bool
     let event = EventKind::OrderPaid { attempt: report.attempt, amount };
     events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
     orders::save(&mut transaction, &aggregate.order)?;
-    Ok(Decision { transaction, takes_stock_again: again })
+    Ok(Decision { transaction, takes_stock_again: again.is_some() })
 }
 
 /// The money pays nothing: it goes back in full.
