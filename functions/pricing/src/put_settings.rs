@@ -1,12 +1,12 @@
 //! Decides how this marketplace makes prices.
 
 use serde::Deserialize;
-use sutler_domain::{quote::Rules, shipping, tax};
+use sutler_domain::{quote::Rules, shipping::ShippingProfile, tax};
 use sutler_http::{ApiError, Body, Request, Response, request, response, views::ProblemView};
 use sutler_services::{App, auth::Role, rules};
 use utoipa::ToSchema;
 
-use crate::{shapes, views::SettingsView};
+use crate::{put_shipping_profile::PutShippingProfile, shapes, views::SettingsView};
 
 /// How prices are made from now on.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -16,8 +16,7 @@ pub struct PutSettings {
     #[schema(value_type = shapes::TaxRules)]
     pub tax: tax::TaxRules,
     /// How sellers without a profile of their own send things.
-    #[schema(value_type = shapes::ShippingProfile)]
-    pub shipping: shipping::ShippingProfile,
+    pub shipping: PutShippingProfile,
 }
 
 /// Decides on tax and on the shipping of sellers who have no profile. Orders that were placed keep what they froze.
@@ -40,9 +39,10 @@ pub struct PutSettings {
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let staff = request::staff(app, &request, Role::Admin).await?.sub;
     let version = request::if_match(&request)?;
-    let PutSettings { tax, shipping } = request::json(&request)?;
+    let PutSettings { tax, shipping: PutShippingProfile { zones } } = request::json(&request)?;
     let once = request::once(app, &request, staff.as_str(), "put_settings", |rules| {
         response::ok_answer(&SettingsView::from(rules))
     })?;
-    Ok(response::answer(rules::put(app, version, Rules { tax, shipping }, &once).await?))
+    let rules = Rules { tax, shipping: ShippingProfile { zones } };
+    Ok(response::answer(rules::put(app, version, rules, &once).await?))
 }

@@ -125,7 +125,6 @@ pub struct Zone {
 
 /// Where a seller sends goods, how, and at which prices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ShippingProfile {
     /// The zones. What is in none of them cannot be reached.
     pub zones: Vec<Zone>,
