@@ -10,8 +10,9 @@ use sutler_domain::{
 use sutler_store::{
     StoreError, Transaction, Version, Versioned,
     codec::decode,
+    profiles::{save_shipping, shipping_key},
     rules::rules_key,
-    users::{save_shipping, seller_key, shipping_key},
+    users::seller_key,
 };
 
 use crate::{App, Error, catalog::settle, rules};

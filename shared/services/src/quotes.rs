@@ -21,8 +21,9 @@ use sutler_store::{
     catalog::variant_key,
     codec::decode,
     coupons::{self, FoundCoupon, coupon_key, use_key},
+    profiles::shipping_key,
     rules::rules_key,
-    users::{AddressEntry, address_key, shipping_key},
+    users::{AddressEntry, address_key},
 };
 
 use crate::{

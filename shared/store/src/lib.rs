@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod mail_claims;
 pub mod movements;
 pub mod orders;
+pub mod profiles;
 pub mod rules;
 pub mod sessions;
 pub mod signing_keys;

@@ -1,5 +1,5 @@
 //! Users, their addresses and shops, in Identity: `USER#<usr>` / `USER`, `PASSWORD`, `VERIFY`,
-//! `ADDRESS#<adr>`; `SELLER#<sel>` / `SELLER`, `SHIPPING`; and one item per unique name: `EMAIL#<address>` / `EMAIL`,
+//! `ADDRESS#<adr>`; `SELLER#<sel>` / `SELLER`; and one item per unique name: `EMAIL#<address>` / `EMAIL`,
 //! `USERNAME#<name>` / `USERNAME`, `SHOP#<slug>` / `SHOP`.
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,6 @@ use sutler_domain::{
     account::{Email, Role, ShopSlug, ShopState, Username},
     address::Address,
     ids::{AddressId, SellerId, UserId},
-    shipping::ShippingProfile,
     time::Timestamp,
 };
 
@@ -147,12 +146,6 @@ pub fn seller_key(seller: &SellerId) -> Key {
     Key::new(Table::Identity, format!("SELLER#{seller}"), "SELLER")
 }
 
-/// Where it is said how `seller` sends things.
-#[must_use]
-pub fn shipping_key(seller: &SellerId) -> Key {
-    Key::new(Table::Identity, format!("SELLER#{seller}"), "SHIPPING")
-}
-
 /// Where the one account of `email` is named.
 #[must_use]
 pub fn email_key(email: &Email) -> Key {
@@ -289,34 +282,6 @@ pub fn open_shop(transaction: &mut Transaction, seller: &Seller) -> Result<ShopG
     })
 }
 
-/// The writes of a shipping profile whose conditions a caller is told about.
-#[derive(Debug, Clone, Copy)]
-pub struct ShippingGuards {
-    /// Fails when there is no such shop.
-    pub shop: Guard,
-    /// Fails when the profile is not at the expected version.
-    pub profile: Guard,
-}
-
-/// Replaces the shipping profile of a shop that is still at `expected`, or creates it.
-///
-/// # Errors
-/// [`StoreError::Rejected`] when it cannot be represented, which is a bug.
-pub fn save_shipping(
-    transaction: &mut Transaction,
-    seller: &SellerId,
-    profile: &ShippingProfile,
-    expected: Version,
-) -> Result<ShippingGuards, StoreError> {
-    let key = shipping_key(seller);
-    let item = encode(&key, "shipping", expected.next(), profile)?;
-    let exists = Expression::when("attribute_exists(#pk)");
-    Ok(ShippingGuards {
-        shop: transaction.check(seller_key(seller), exists),
-        profile: transaction.replace_or_create(key, item, expected),
-    })
-}
-
 fn create<T: Serialize>(
     transaction: &mut Transaction,
     key: Key,
@@ -372,17 +337,6 @@ impl Store {
     /// [`StoreError`] when the database does not answer.
     pub async fn seller(&self, seller: &SellerId) -> Result<Option<Versioned<Seller>>, StoreError> {
         self.get(&seller_key(seller)).await?.as_ref().map(decode).transpose()
-    }
-
-    /// How a seller sends things, if they said so.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database does not answer.
-    pub async fn shipping_profile(
-        &self,
-        seller: &SellerId,
-    ) -> Result<Option<Versioned<ShippingProfile>>, StoreError> {
-        self.get(&shipping_key(seller)).await?.as_ref().map(decode).transpose()
     }
 
     /// One address of a user.
