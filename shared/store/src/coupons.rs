@@ -114,7 +114,7 @@ pub fn take(
     if terms.budget.is_some() {
         condition.push_str(" AND #spent.#amount <= :room");
     }
-    let mut used = Expression::when(condition)
+    let mut taken = Expression::when(condition)
         .then(
             "SET #uses = #uses + :one, #spent.#amount = #spent.#amount + :discount, \
              #version = #version + :one",
@@ -125,15 +125,15 @@ pub fn take(
         .with(":discount", number(discount.minor()))
         .with(":one", number(1));
     if let Some(max) = terms.uses_max {
-        used = used.with(":uses_max", number(max));
+        taken = taken.with(":uses_max", number(max));
     }
     if let Some(budget) = terms.budget {
         // Below zero when the discount is more than the whole budget: nothing meets that.
         let room = i128::from(budget.minor()).saturating_sub(i128::from(discount.minor()));
-        used = used.with(":room", number(room));
+        taken = taken.with(":room", number(room));
     }
     UseGuards {
-        coupon: transaction.update(coupon_key(code), used),
+        coupon: transaction.update(coupon_key(code), taken),
         user: transaction.update(use_key(code, user), count_use(code, user, terms.uses_per_user_max)),
     }
 }
@@ -156,19 +156,19 @@ fn count_use(code: &CouponCode, user: &UserId, max: Option<u32>) -> Expression {
 }
 
 /// Gives back what an order that ended had taken.
-pub fn give_back(transaction: &mut Transaction, used: &UsedCoupon, user: &UserId) {
+pub fn give_back(transaction: &mut Transaction, taken: &UsedCoupon, user: &UserId) {
     let coupon = Expression::when("#uses >= :one AND #spent.#amount >= :discount")
         .then(
             "SET #uses = #uses - :one, #spent.#amount = #spent.#amount - :discount, \
              #version = #version + :one",
         )
-        .with(":discount", number(used.discount.minor()))
+        .with(":discount", number(taken.discount.minor()))
         .with(":one", number(1));
-    transaction.update(coupon_key(&used.code), coupon);
+    transaction.update(coupon_key(&taken.code), coupon);
     let count = Expression::when("#uses >= :one")
         .then("SET #uses = #uses - :one, #version = #version + :one")
         .with(":one", number(1));
-    transaction.update(use_key(&used.code, user), count);
+    transaction.update(use_key(&taken.code, user), count);
 }
 
 /// The coupon in items that were read from [`coupon_key`] and [`use_key`], if there is one.
