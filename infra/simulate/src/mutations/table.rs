@@ -170,10 +170,6 @@ pub static ALL: &[Mutation] = &[
     mutation("fresh key per refund call", &[Provider(ProviderBug::FreshRefundKeys)], Seed(4)),
     mutation("amounts believed", &[Provider(ProviderBug::AmountsAreBelieved)], Seed(5)),
     // Coupons
-    mutation("coupon past its limit", &[Unconditional(CouponTaken, "#uses < :uses_max")], Seed(1)),
-    mutation("budget past its limit", &[Unconditional(CouponTaken, "#spent.#amount <= :room")], Seed(1)),
-    mutation("coupon on other terms", &[Unconditional(CouponTaken, "#revision = :revision")], Seed(1)),
-    mutation("coupon past a user's limit", &[Unconditional(CouponCounted, "#uses < :max")], Seed(1)),
     mutation("forget to take a coupon", &[LeftOut(CouponTaken)], Seed(1)),
     mutation("forget to count a coupon", &[LeftOut(CouponCounted)], Seed(1)),
     mutation("forget to give a coupon back", &[LeftOut(CouponGivenBack)], Seed(1)),
