@@ -158,7 +158,10 @@ def command_generate(_: argparse.Namespace) -> None:
 
 def command_deploy(arguments: argparse.Namespace) -> None:
     """Builds for arm64 and deploys to AWS; `make deploy STAGE=prod`."""
-    secrets = {"StripeSecretKey": "STRIPE_SECRET_KEY", "StripeWebhookSecret": "STRIPE_WEBHOOK_SECRET"}
+    secrets = {
+        "StripeSecretKey": "STRIPE_SECRET_KEY", "StripeWebhookSecret": "STRIPE_WEBHOOK_SECRET",
+        "TurnstileSecretKey": "TURNSTILE_SECRET_KEY",
+    }  # fmt: skip
     absent = [variable for variable in secrets.values() if variable not in os.environ]
     if absent:
         raise Failure(f"set {' and '.join(absent)} in the environment")

@@ -2,6 +2,7 @@
 //!
 //! The ports are plain traits and structs; an adapter turns its SDK's failures into what a caller may do about them.
 
+pub mod bot_check;
 pub mod payment;
 pub mod secret;
 
