@@ -158,16 +158,14 @@ def command_generate(_: argparse.Namespace) -> None:
 
 def command_deploy(arguments: argparse.Namespace) -> None:
     """Builds for arm64 and deploys to AWS; `make deploy STAGE=prod`."""
-    secrets = {
-        "StripeSecretKey": "STRIPE_SECRET_KEY", "StripeWebhookSecret": "STRIPE_WEBHOOK_SECRET",
-        "TurnstileSecretKey": "TURNSTILE_SECRET_KEY",
-    }  # fmt: skip
+    secrets = {"StripeSecretKey": "STRIPE_SECRET_KEY", "StripeWebhookSecret": "STRIPE_WEBHOOK_SECRET"}
     absent = [variable for variable in secrets.values() if variable not in os.environ]
     if absent:
         raise Failure(f"set {' and '.join(absent)} in the environment")
     optional = {
         "ChapaSecretKey": "CHAPA_SECRET_KEY", "ChapaWebhookSecret": "CHAPA_WEBHOOK_SECRET",
         "PayPalCredentials": "PAYPAL_CREDENTIALS", "PayPalWebhookId": "PAYPAL_WEBHOOK_ID", "ApiUrl": "API_URL",
+        "TurnstileSecretKey": "TURNSTILE_SECRET_KEY",
     }  # fmt: skip
     given = secrets | {name: variable for name, variable in optional.items() if variable in os.environ}
     deploy.deploy_to_aws(arguments.stage, {name: os.environ[variable] for name, variable in given.items()})

@@ -34,6 +34,8 @@ pub mod secrets;
 pub mod stripe;
 #[cfg(feature = "stripe-webhook")]
 pub mod stripe_webhook;
+#[cfg(feature = "turnstile")]
+pub mod turnstile;
 
 /// The cause of a failure, for the log.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -62,7 +62,7 @@ pub fn guarded(config: &Config, app: App) -> Result<App, ConfigError> {
     let key = Slot::new(Secrets::new(aws::secrets(config)?, i64::MAX), config.text("SECRET_TURNSTILE")?);
     // Challenges are solved on the pages of the frontend, and nowhere else.
     let frontend = app.settings.frontend_url.clone();
-    let check = Turnstile::try_new(aws::http(), config.text("TURNSTILE_API_BASE")?, key, &frontend)
+    let check = Turnstile::try_new(config.text("TURNSTILE_API_BASE")?, key, &frontend)
         .map_err(|problem| ConfigError { name: "FRONTEND_URL", problem })?;
     Ok(App { door: sutler_services::identity::Doorkeeper::new(Some(Arc::new(check))), ..app })
 }

@@ -71,7 +71,10 @@ async fn only_people_register_and_each_challenge_counts_once() {
 #[tokio::test]
 async fn a_mistake_in_the_form_does_not_use_up_its_challenge() {
     let (house, challenges) = guarded().await;
-    assert_eq!(register(&house, "x", Some("solved:register:1")).await.invalid_fields(), ["/username: too-short"]);
+    assert_eq!(
+        register(&house, "x", Some("solved:register:1")).await.invalid_fields(),
+        ["/username: too-short"]
+    );
     assert!(challenges.used.lock().unwrap().is_empty());
 }
 

@@ -245,7 +245,9 @@ async fn a_refusal_is_noted_once_and_the_buyer_tries_again() {
             }
         }
         let told = opened.told(gateway, "1");
-        assert!(mall.note(&[opened.back(gateway), told.clone(), told, opened.back(gateway)]).await.is_empty());
+        assert!(
+            mall.note(&[opened.back(gateway), told.clone(), told, opened.back(gateway)]).await.is_empty()
+        );
         assert_eq!(kinds(&mall.market.happened().await), ["payment.failed"], "{gateway}");
         mall.pay(gateway, &opened);
         assert!(mall.note(&[opened.told(gateway, "2")]).await.is_empty());

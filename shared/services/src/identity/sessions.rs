@@ -141,7 +141,8 @@ async fn look_up(app: &App, credentials: &Credentials) -> Result<Known, Error> {
         None => None,
     };
     let who = owner.as_ref().map_or_else(|| hash_of(&credentials.name.to_lowercase()), UserId::to_string);
-    let (account, address) = (account_attempts_key(&who), address_attempts_key(&credentials.visitor.source_ip));
+    let (account, address) =
+        (account_attempts_key(&who), address_attempts_key(&credentials.visitor.source_ip));
     let mut keys = vec![account.clone(), address.clone()];
     keys.extend(owner.iter().flat_map(|user| [user_key(user), password_key(user)]));
     let items = app.store.get_many(&keys).await?;
