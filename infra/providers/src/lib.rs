@@ -13,6 +13,7 @@ pub mod paypal;
 mod server;
 pub mod stripe;
 pub mod turnstile;
+mod webhook;
 
 use std::{
     io,

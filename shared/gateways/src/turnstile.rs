@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     bot_check::{BotCheck, BotCheckError, Claim},
     calls::{CallLimits, Cause, Failure, Verdict},
-    json_http::{Call, HttpFailure, JsonClient, Payload},
+    json_http::{Call, JsonClient, Payload},
     secret::{SecretSlot, SecretsError},
 };
 

@@ -47,14 +47,13 @@ async fn a_challenge_counts_for_its_page_and_its_form_and_no_other() {
 async fn nobody_is_a_person_while_the_service_cannot_be_asked() {
     let providers = Providers::start().await.unwrap();
     let base_url = providers.base_url();
+    let claim = claim("solved:login:1", "login");
     for key in [None, Some("wrong")] {
-        let asked =
-            turnstile(&base_url, key, "http://localhost").is_person(&claim("solved:login:1", "login")).await;
+        let asked = turnstile(&base_url, key, "http://localhost").is_person(&claim).await;
         assert!(matches!(asked, Err(BotCheckError::Rejected(_))), "{key:?}: {asked:?}");
     }
     drop(providers);
-    let asked =
-        turnstile(&base_url, Some("0xkey"), "http://localhost").is_person(&claim("solved:login:1", "login"));
-    assert!(matches!(asked.await, Err(BotCheckError::Unavailable(_))));
+    let asked = turnstile(&base_url, Some("0xkey"), "http://localhost").is_person(&claim).await;
+    assert!(matches!(asked, Err(BotCheckError::Unavailable(_))), "{asked:?}");
     assert!(Turnstile::try_new(&base_url, Key(None), "localhost").is_err());
 }

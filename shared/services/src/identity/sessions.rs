@@ -83,14 +83,12 @@ impl Tries {
             read.as_ref().and_then(|read| read.value.locked_for_s(free, now))
         };
         let account = wait(&self.of_account, FREE_PER_ACCOUNT);
-        match account.max(wait(&self.of_address, FREE_PER_ADDRESS)) {
-            Some(retry_after_s) => Err(Problem::TooManyRequests { retry_after_s }),
-            None => {
-                let failed = [&self.of_account, &self.of_address].into_iter().flatten();
-                let only_people = failed.map(|read| read.value).any(|failures| failures.only_people(now));
-                bots::require(is_person || !only_people)
-            }
+        if let Some(retry_after_s) = account.max(wait(&self.of_address, FREE_PER_ADDRESS)) {
+            return Err(Problem::TooManyRequests { retry_after_s });
         }
+        let mut failed = [&self.of_account, &self.of_address].into_iter().flatten();
+        let only_people = failed.any(|read| read.value.only_people(now));
+        bots::require(is_person || !only_people)
     }
 
     async fn read_again(self, app: &App) -> Result<Self, Error> {
