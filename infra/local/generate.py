@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from .console import Failure, say
 from .paths import EVENTS, ROOT
@@ -25,6 +26,7 @@ PATH_VALUES = {
     "address": f"adr_{ULID}",
     "part": f"sel_{ULID}",
     "code": "SPRING-10",
+    "gateway": "paypal",
 }
 ADDRESS = {
     "name": "Ada Example", "line1": "1 Market Street", "city": "Springfield", "region": "IL",
@@ -91,9 +93,27 @@ BODIES: dict[str, Any] = {
     "ship_part": {"carrier": "ups", "tracking_number": "1Z999AA10123456784"},
     "confirm_delivery": {},
     "stripe_webhook": {"id": "evt_1", "object": "event", "type": "payment_intent.succeeded"},
+    "chapa_webhook": {"event": "charge.success", "tx_ref": f"{ORDER}-1", "reference": "AP634JFwEbxd", "status": "success"},
+    "paypal_webhook": {
+        "id": "WH-1", "event_type": "CHECKOUT.ORDER.APPROVED",
+        "resource": {"id": "5O190127TN364715T", "purchase_units": [{"custom_id": f"{ORDER}/1"}]},
+    },
 }
+# Headers of calls that prove themselves otherwise than by a token.
+HEADERS: dict[str, dict[str, str]] = {
+    "stripe_webhook": {"stripe-signature": "t=1763640000,v1=00"},
+    "chapa_webhook": {"x-chapa-signature": "00"},
+    "paypal_webhook": {
+        "paypal-transmission-id": "69cd13f0-d67a-11e5-baa3-778b53f4ae55",
+        "paypal-transmission-time": "2026-11-20T12:00:00Z",
+        "paypal-transmission-sig": "AA==",
+        "paypal-cert-url": "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270",
+        "paypal-auth-algo": "SHA256withRSA",
+    },
+}
+QUERIES = {"return_from_provider": {"order": ORDER, "attempt": "1"}}
 PAYLOADS: dict[str, Any] = {
-    "process_payment_events": {"provider": "stripe", "body": json.dumps(BODIES["stripe_webhook"])},
+    "process_payment_events": {"gateway": "paypal", "order": ORDER, "attempt": 1, "message": "WH-1"},
     "run_payment_commands": {
         "id": "8f4f8c6e-2d0b-4a55-9f5e-1f3a5f5c9a10", "source": "sutler", "detail-type": "payment.refund_requested",
         "time": "2026-11-20T12:00:00Z", "detail": {"order": ORDER},
@@ -158,20 +178,21 @@ def _http(function: Function, trigger: Trigger) -> Any:
     parameters = {name: PATH_VALUES[name] for name in re.findall(r"{(\w+)}", path)}
     raw_path = path.format(**parameters)
     headers = {"host": "api.example.com", "user-agent": "curl/8.9.1", "accept": "*/*"}
-    if "/auth/" not in path and "/webhooks/" not in path:
+    query = QUERIES.get(function.name, {})
+    if "/auth/" not in path and "/webhooks/" not in path and not query:
         headers["authorization"] = "Bearer the.access.token"
     if method != "GET":
         headers |= {"content-type": "application/json", "idempotency-key": f"{function.name}-1"}
     if function.name in CONDITIONAL:
         headers["if-match"] = '"0"'
-    if function.name == "stripe_webhook":
-        headers["stripe-signature"] = "t=1763640000,v1=00"
+    if function.name in HEADERS:
+        headers |= HEADERS[function.name]
         del headers["idempotency-key"]
     event = {
         "version": "2.0",
         "routeKey": f"{method} {path}",
         "rawPath": raw_path,
-        "rawQueryString": "",
+        "rawQueryString": urlencode(query),
         "headers": headers,
         "requestContext": {
             "accountId": "000000000000",
@@ -192,6 +213,8 @@ def _http(function: Function, trigger: Trigger) -> Any:
     }  # fmt: skip
     if parameters:
         event["pathParameters"] = parameters
+    if query:
+        event["queryStringParameters"] = query
     if function.name in BODIES:
         event["body"] = json.dumps(BODIES[function.name])
     return event

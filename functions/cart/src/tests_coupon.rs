@@ -84,8 +84,8 @@ async fn a_guests_coupon_comes_along_at_sign_in() {
     let test = &market.test;
     test.new_coupon("spring", Funder::Platform, test.percent_off(10)).await;
     let opened = test.call(create_cart::handle, TestCall::new("POST", "/v1/carts")).await;
-    let text = |name: &str| opened.body[name].as_str().unwrap().to_owned();
-    let (guest, token) = (text("id"), text("token"));
+    let field = |name: &str| opened.body[name].as_str().unwrap().to_owned();
+    let (guest, token) = (field("id"), field("token"));
     let line = on("PUT", &guest, &format!("/lines/{}", market.thing))
         .parameter("variant", market.thing.as_str())
         .json(&json!({"quantity": 1}))

@@ -283,7 +283,7 @@ pub async fn deliver_messages(world: Arc<World>, line: Line) {
 async fn handle_message(world: &World, line: Line, message: QueueMessage) -> Handled {
     let id = message.message_id.clone();
     let handled = match line {
-        Line::PaymentEvents => process_payment_events::handle(&world.app, message).await,
+        Line::PaymentEvents => process_payment_events::handle(&world.commands, message).await,
         Line::PaymentCommands => run_payment_commands::handle(&world.commands, message).await,
     };
     world.ended(&format!("message {id}"), &handled);

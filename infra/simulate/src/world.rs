@@ -17,7 +17,7 @@ use sutler_domain::{
     time::Timestamp,
 };
 use sutler_gateways::bus::Bus;
-use sutler_services::{App, Error, Settings, orders::PlaceOrder};
+use sutler_services::{App, Error, Settings, gateways::Gateways, orders::PlaceOrder};
 use sutler_store::{
     Key, Store, StoreError, TableNames, Transaction, Version,
     catalog::variant_key,
@@ -164,7 +164,8 @@ impl World {
         let store = Store::new(db.client_without_waiting(), names, ids.clone());
         let app = App::new(store, Arc::new(clock), ids, settings()?);
         let provider = Provider::new(chance.clone(), notes.clone(), weather.clone(), mutation);
-        let commands = PaymentCommands { app: app.clone(), gateway: Arc::new(provider.clone()) };
+        let commands =
+            PaymentCommands { app: app.clone(), gateways: Gateways::default().with(provider.clone()) };
         let cloud = TestCloud::default();
         let mut world = Self {
             bus: cloud.bus(),
@@ -351,5 +352,6 @@ fn settings() -> Result<Settings, Failure> {
         order_expiry_s: 900,
         refresh_expiry_s: 86_400,
         frontend_url: "https://shop.example.com".to_owned(),
+        api_url: "https://api.example.com".to_owned(),
     })
 }

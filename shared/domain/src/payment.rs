@@ -92,6 +92,9 @@ pub struct Payment {
     pub amount: Money,
     /// Where it is.
     pub state: PaymentState,
+    /// Where the buyer pays it, if the provider has pages of its own. Not all of them tell that twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_url: Option<String>,
     /// The provider's code for the last refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<String>,

@@ -151,6 +151,9 @@ pub enum Problem {
     /// Another payment of the order is under way.
     #[error("another payment is under way")]
     PaymentInProgress,
+    /// This marketplace does not take payments this way.
+    #[error("this way of paying is not offered")]
+    GatewayNotOffered,
     /// The payment provider said no.
     #[error("the payment was declined")]
     PaymentDeclined {

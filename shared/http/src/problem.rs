@@ -133,6 +133,9 @@ fn of_problem(problem: &Problem) -> Public {
         Problem::PaymentInProgress => {
             public(S::CONFLICT, "payment-in-progress", "Another payment of this order is under way")
         }
+        Problem::GatewayNotOffered => {
+            public(S::UNPROCESSABLE_ENTITY, "gateway-not-offered", "This way of paying is not offered")
+        }
         Problem::PaymentDeclined { .. } => {
             public(S::UNPROCESSABLE_ENTITY, "payment-declined", "The payment was declined")
         }
@@ -190,6 +193,7 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
         | Problem::OwnGoods
         | Problem::NothingToPay
         | Problem::PaymentInProgress
+        | Problem::GatewayNotOffered
         | Problem::ProviderUnavailable
         | Problem::BadSignature => None,
     };

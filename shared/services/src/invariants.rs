@@ -228,8 +228,8 @@ impl Books {
         let mut by_user: BTreeMap<(&CouponCode, &UserId), u32> = BTreeMap::new();
         for order in self.orders.values().filter(|order| is_alive(&order.state)) {
             let Some(UsedCoupon { code, discount, .. }) = &order.coupon else { continue };
-            let (uses, spent) = used.entry(code).or_default();
-            *uses = uses.saturating_add(1);
+            let (count, spent) = used.entry(code).or_default();
+            *count = count.saturating_add(1);
             *spent = spent.saturating_add(discount.minor());
             let own = by_user.entry((code, &order.buyer)).or_default();
             *own = own.saturating_add(1);

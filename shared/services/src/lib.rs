@@ -6,6 +6,7 @@ pub mod carts;
 pub mod catalog;
 pub mod coupons;
 pub mod error;
+pub mod gateways;
 pub mod health;
 pub mod identity;
 pub mod invariants;

@@ -10,9 +10,12 @@ use sutler_domain::{
     payment::{Payment, PaymentState, RefundReason},
     problem::Problem,
 };
-use sutler_gateways::payment::{
-    GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, RefundPayment, RefundStatus, StartPayment,
-    StartedPayment,
+use sutler_gateways::{
+    payment::{
+        GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, RefundPayment, RefundStatus,
+        StartPayment, StartedPayment,
+    },
+    secret::Secret,
 };
 use sutler_store::{
     StoreError, Transaction, Version, Versioned,
@@ -25,6 +28,7 @@ use sutler_store::{
 use crate::{
     App, Error,
     coupons::{self, Again},
+    gateways::{Gateways, opened_id, resume, settle_attempt},
     orders::post,
 };
 
@@ -62,13 +66,14 @@ pub enum News {
     Cancelled,
 }
 
-fn gateway_error(error: GatewayError) -> Error {
+pub(crate) fn gateway_error(error: GatewayError) -> Error {
     match error {
         GatewayError::Declined { code } => Problem::PaymentDeclined { code }.into(),
         GatewayError::OutcomeUnknown(source) | GatewayError::Unavailable(source) => {
             tracing::warn!(error.source = %source, "The payment provider does not answer");
             Problem::ProviderUnavailable.into()
         }
+        unrepeatable @ GatewayError::Unrepeatable { .. } => Error::Internal(unrepeatable.into()),
         GatewayError::Rejected(source) => Error::Internal(source),
     }
 }
@@ -96,16 +101,39 @@ pub async fn start(
     id: &OrderId,
     buyer: &UserId,
 ) -> Result<Started, Error> {
-    let order = claim(app, gateway.gateway(), id, buyer).await?;
-    let request = start_request(&order, order.attempts);
-    let payment = gateway.start(&request).await.map_err(gateway_error)?;
+    for _ in 0..STARTS_MAX {
+        let order = claim(app, gateway.gateway(), id, buyer).await?;
+        let request = start_request(app, gateway.gateway(), &order, order.attempts);
+        match gateway.start(&request).await {
+            Ok(payment) => return record_start(app, gateway.gateway(), &order, payment).await,
+            Err(GatewayError::Unrepeatable { .. }) => {
+                if let Some(started) = resume(app, gateway, id, order.attempts).await? {
+                    return Ok(started);
+                }
+            }
+            Err(error) => return Err(gateway_error(error)),
+        }
+    }
+    Err(Problem::ProviderUnavailable.into())
+}
+
+/// How many attempts one call opens at most.
+const STARTS_MAX: usize = 2;
+
+async fn record_start(
+    app: &App,
+    gateway: &str,
+    order: &Order,
+    payment: StartedPayment,
+) -> Result<Started, Error> {
     let record = Payment {
         order: order.id.clone(),
         attempt: order.attempts,
-        gateway: gateway.gateway().to_owned(),
+        gateway: gateway.to_owned(),
         provider_id: payment.provider_id.clone(),
         amount: order.totals.total,
         state: PaymentState::RequiresAction,
+        redirect_url: payment.redirect_url.clone(),
         last_failure: None,
         started_at: app.now(),
     };
@@ -116,17 +144,20 @@ pub async fn start(
         Ok(()) | Err(StoreError::Refused(_)) => {}
         Err(other) => return Err(other.into()),
     }
-    tracing::info!(order.id = %id, payment.attempt = order.attempts, "Started payment of {id}");
+    tracing::info!(order.id = %order.id, payment.attempt = order.attempts, "Started payment of {}", order.id);
     Ok(Started { attempt: order.attempts, amount: order.totals.total, payment })
 }
 
-fn start_request(order: &Order, attempt: u32) -> StartPayment {
+pub(crate) fn start_request(app: &App, gateway: &str, order: &Order, attempt: u32) -> StartPayment {
+    let (api, id) = (&app.settings.api_url, &order.id);
     StartPayment {
-        order_id: order.id.to_string(),
+        order_id: id.to_string(),
         attempt,
         amount_minor: order.totals.total.minor(),
         currency: order.totals.total.currency().code().to_owned(),
-        description: format!("Order {}", order.id),
+        description: format!("Order {id}"),
+        return_url: format!("{api}/v1/payments/{gateway}/return?order={id}&attempt={attempt}"),
+        email: Secret::new(order.email.clone()),
     }
 }
 
@@ -262,6 +293,7 @@ fn payment_of(app: &App, aggregate: &OrderAggregate, report: &Report) -> (Paymen
                 provider_id: report.provider_id.clone(),
                 amount: aggregate.order.value.totals.total,
                 state: PaymentState::RequiresAction,
+                redirect_url: None,
                 last_failure: None,
                 started_at: app.now(),
             },
@@ -385,7 +417,10 @@ pub fn news_of(payment: &ProviderPayment) -> Result<Option<News>, Error> {
             Ok(Some(News::Succeeded(Money::try_new(payment.amount_received_minor, currency)?)))
         }
         PaymentStatus::Cancelled => Ok(Some(News::Cancelled)),
-        PaymentStatus::AwaitingBuyer | PaymentStatus::RequiresAction | PaymentStatus::Processing => Ok(None),
+        PaymentStatus::AwaitingBuyer
+        | PaymentStatus::RequiresAction
+        | PaymentStatus::Approved
+        | PaymentStatus::Processing => Ok(None),
     }
 }
 
@@ -395,27 +430,37 @@ pub fn news_of(payment: &ProviderPayment) -> Result<Option<News>, Error> {
 /// [`Error`] when provider or database do not answer; the command is then repeated.
 pub async fn close_attempt(
     app: &App,
-    gateway: &dyn PaymentGateway,
+    gateways: &Gateways,
     id: &OrderId,
     attempt: u32,
 ) -> Result<Change, Error> {
     let Some(aggregate) = app.store.order(id).await? else { return Ok(Change::AlreadyApplied) };
+    let recorded = aggregate.payment(attempt).map(|payment| payment.value.gateway.as_str());
+    let open = aggregate.order.value.open_attempt.as_ref().map(|open| open.gateway.as_str());
+    let Some(name) = recorded.or(open) else { return Ok(Change::AlreadyApplied) };
+    end_attempt_at(app, gateways.of(name)?, &aggregate, attempt).await
+}
+
+/// Makes an attempt unpayable at its provider, and finalises how it then stands.
+pub(crate) async fn end_attempt_at(
+    app: &App,
+    gateway: &dyn PaymentGateway,
+    aggregate: &OrderAggregate,
+    attempt: u32,
+) -> Result<Change, Error> {
+    let id = &aggregate.order.value.id;
     let provider_id = match aggregate.payment(attempt) {
         Some(known) if known.value.state != PaymentState::RequiresAction => {
             return Ok(Change::AlreadyApplied);
         }
         Some(known) => known.value.provider_id.clone(),
-        // The call that opened it did not come back to record it. Its key leads to the same payment.
-        None => {
-            let request = start_request(&aggregate.order.value, attempt);
-            gateway.start(&request).await.map_err(gateway_error)?.provider_id
-        }
+        // The call that opened it did not come back to record it.
+        None => opened_id(app, gateway, aggregate, attempt).await?,
     };
     let key = format!("{id}/{attempt}/cancel");
     let answered = gateway.cancel(&provider_id, &key).await.map_err(gateway_error)?;
-    let Some(news) = news_of(&answered)? else {
-        return Err(Error::Internal("a cancelled payment is still open".into()));
-    };
+    // The provider is at it, and will tell how it ended.
+    let news = news_of(&answered)?.ok_or(Problem::PaymentInProgress)?;
     let report =
         Report { gateway: gateway.gateway(), message: None, order: id.clone(), attempt, provider_id, news };
     finalise(app, &report).await
@@ -426,12 +471,7 @@ pub async fn close_attempt(
 ///
 /// # Errors
 /// [`Error`] when provider or database do not answer; the command is then repeated.
-pub async fn refund(
-    app: &App,
-    gateway: &dyn PaymentGateway,
-    id: &OrderId,
-    attempt: u32,
-) -> Result<Change, Error> {
+pub async fn refund(app: &App, gateways: &Gateways, id: &OrderId, attempt: u32) -> Result<Change, Error> {
     let aggregate = app.store.order(id).await?;
     let known = aggregate.as_ref().and_then(|aggregate| aggregate.payment(attempt));
     let payment = known.ok_or_else(|| Error::Internal("a refund of an unknown payment".into()))?;
@@ -444,7 +484,9 @@ pub async fn refund(
         attempt,
         number: 1,
         amount_minor: amount.minor(),
+        currency: amount.currency().code().to_owned(),
     };
+    let gateway = gateways.of(&payment.value.gateway)?;
     let answered = gateway.refund(&request).await.map_err(gateway_error)?;
     match answered.status {
         // A refund that is under way is only called off by the provider with an event of its own.
@@ -489,14 +531,14 @@ const ASK_AFTER_S: i64 = 120;
 ///
 /// # Errors
 /// The first failure, after all the others were tried; what was decided stays decided.
-pub async fn resolve_all(app: &App, gateway: &dyn PaymentGateway) -> Result<u32, Error> {
+pub async fn resolve_all(app: &App, gateways: &Gateways) -> Result<u32, Error> {
     /// How many payments of a shard one run looks at; the next run goes on.
     const PER_SHARD_MAX: u16 = 100;
     let before = app.now().plus_seconds(-ASK_AFTER_S);
     let (mut resolved, mut failure) = (0_u32, None);
     for shard in 0..orders::DUE_SHARDS {
         for (id, attempt) in app.store.undecided_payments(shard, before, PER_SHARD_MAX).await? {
-            match resolve(app, gateway, &id, attempt).await {
+            match resolve(app, gateways, &id, attempt).await {
                 Ok(Change::Applied) => resolved = resolved.saturating_add(1),
                 Ok(Change::AlreadyApplied) => {}
                 Err(error) => {
@@ -513,38 +555,24 @@ pub async fn resolve_all(app: &App, gateway: &dyn PaymentGateway) -> Result<u32,
 }
 
 /// Brings one payment on: its money back, its end at the provider, or the news we missed.
-async fn resolve(
-    app: &App,
-    gateway: &dyn PaymentGateway,
-    id: &OrderId,
-    attempt: u32,
-) -> Result<Change, Error> {
+async fn resolve(app: &App, gateways: &Gateways, id: &OrderId, attempt: u32) -> Result<Change, Error> {
     let Some(aggregate) = app.store.order(id).await? else { return Ok(Change::AlreadyApplied) };
-    let known = aggregate.payment(attempt).filter(|payment| payment.value.gateway == gateway.gateway());
-    let Some(Versioned { value: payment, .. }) = known else { return Ok(Change::AlreadyApplied) };
+    let Some(Versioned { value: payment, .. }) = aggregate.payment(attempt) else {
+        return Ok(Change::AlreadyApplied);
+    };
     match &payment.state {
         PaymentState::Succeeded { .. } | PaymentState::Cancelled { .. } | PaymentState::Refunded { .. } => {
             Ok(Change::AlreadyApplied)
         }
-        PaymentState::RefundPending { .. } => refund(app, gateway, id, attempt).await,
+        PaymentState::RefundPending { .. } => refund(app, gateways, id, attempt).await,
         PaymentState::RequiresAction
             if !matches!(aggregate.order.value.state, OrderState::AwaitingPayment { .. }) =>
         {
-            close_attempt(app, gateway, id, attempt).await
+            close_attempt(app, gateways, id, attempt).await
         }
         PaymentState::RequiresAction => {
-            let found = gateway.look_up(&payment.provider_id).await.map_err(gateway_error)?;
-            let Some(news) = news_of(&found)? else { return Ok(Change::AlreadyApplied) };
-            let provider_id = payment.provider_id.clone();
-            let report = Report {
-                gateway: gateway.gateway(),
-                message: None,
-                order: id.clone(),
-                attempt,
-                provider_id,
-                news,
-            };
-            finalise(app, &report).await
+            let gateway = gateways.of(&payment.gateway)?;
+            settle_attempt(app, gateway, &aggregate, attempt, None).await
         }
     }
 }
@@ -555,14 +583,14 @@ async fn resolve(
 /// [`Error`] when provider or database do not answer; the message is then repeated.
 pub async fn obey(
     app: &App,
-    gateway: &dyn PaymentGateway,
+    gateways: &Gateways,
     order: &OrderId,
     event: &EventKind,
 ) -> Result<Change, Error> {
     match event {
-        EventKind::RefundRequested { attempt, .. } => refund(app, gateway, order, *attempt).await,
+        EventKind::RefundRequested { attempt, .. } => refund(app, gateways, order, *attempt).await,
         EventKind::OrderCancelled { open_attempt: Some(attempt), .. } => {
-            close_attempt(app, gateway, order, *attempt).await
+            close_attempt(app, gateways, order, *attempt).await
         }
         EventKind::OrderCancelled { open_attempt: None, .. }
         | EventKind::OrderPlaced { .. }

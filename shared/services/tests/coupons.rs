@@ -1,5 +1,10 @@
 //! Coupons, shipping and tax against the database: what orders take, give back and freeze.
-#![expect(clippy::expect_used, reason = "a test fails by stopping")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by stopping"
+)]
 
 use std::time::Duration;
 

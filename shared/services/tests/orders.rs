@@ -15,6 +15,7 @@ use sutler_gateways::payment::{PaymentGateway, PaymentStatus};
 use sutler_services::{
     Error,
     carts::CartAccess,
+    gateways::Gateways,
     invariants,
     orders::{self, OrderPage, PlaceOrder, PlacedOrder},
     payments::{self, News, Report},
@@ -119,10 +120,14 @@ async fn paid(test: &TestApp, gateway: &FakeGateway, id: &OrderId, buyer: &Buyer
     assert_eq!(payments::finalise(&test.app, &report).await.expect("finalised"), Change::Applied);
 }
 
+fn only(gateway: &FakeGateway) -> Gateways {
+    Gateways::default().with(gateway.clone())
+}
+
 /// Carries out every event of an order that asks something of the provider.
 async fn obey_all(test: &TestApp, gateway: &FakeGateway, id: &OrderId) {
     for event in test.app.store.events(id, 0, 100).await.expect("events") {
-        payments::obey(&test.app, gateway, id, &event.event).await.map(|_| ()).expect("obeyed");
+        payments::obey(&test.app, &only(gateway), id, &event.event).await.map(|_| ()).expect("obeyed");
     }
 }
 
@@ -540,10 +545,16 @@ async fn a_refund_that_is_repeated_after_a_crash_is_one_refund() {
     cancel(&test, &id, &buyer).await.expect("cancelled");
     for fault in [GatewayFault::LostRequest, GatewayFault::LostAnswer] {
         gateway.fail(fault);
-        payments::refund(&test.app, &gateway, &id, 1).await.expect_err("no answer");
+        payments::refund(&test.app, &only(&gateway), &id, 1).await.expect_err("no answer");
     }
-    assert_eq!(payments::refund(&test.app, &gateway, &id, 1).await.expect("refunded"), Change::Applied);
-    assert_eq!(payments::refund(&test.app, &gateway, &id, 1).await.expect("no more"), Change::AlreadyApplied);
+    assert_eq!(
+        payments::refund(&test.app, &only(&gateway), &id, 1).await.expect("refunded"),
+        Change::Applied
+    );
+    assert_eq!(
+        payments::refund(&test.app, &only(&gateway), &id, 1).await.expect("no more"),
+        Change::AlreadyApplied
+    );
     assert_eq!(gateway.refunded_minor(), read(&test, &id).await.order.value.totals.total.minor());
     assert_clean(&test).await;
 }

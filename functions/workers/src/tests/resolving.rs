@@ -1,9 +1,9 @@
 //! What happens when the provider's word, or ours to it, is lost.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sutler_domain::{ids::OrderId, order::OrderState, payment::PaymentState};
-use sutler_services::payments;
+use sutler_services::{gateways::Gateways, payments};
 use sutler_testkit::{FakeGateway, Fault, GatewayFault, Operation, Rule};
 
 use super::{Market, kinds};
@@ -14,7 +14,10 @@ const WAIT: Duration = Duration::from_secs(121);
 
 impl Market {
     async fn resolve(&self, gateway: &FakeGateway) -> bool {
-        let state = PaymentCommands { app: self.test.app.clone(), gateway: Arc::new(gateway.clone()) };
+        let state = PaymentCommands {
+            app: self.test.app.clone(),
+            gateways: Gateways::default().with(gateway.clone()),
+        };
         resolve_payments::handle(&state).await.is_ok()
     }
 
