@@ -27,6 +27,7 @@ CHAPA_WEBHOOK_SECRET = "hash_local_stand_in"
 PAYPAL_CREDENTIALS = "client_test_local:stand_in"
 PAYPAL_WEBHOOK_ID = "WH-LOCAL"
 PAYPAL_ROOT = ROOT / "infra" / "providers" / "src" / "paypal" / "certificates" / "root.pem"
+TURNSTILE_SECRET_KEY = "0x_local_stand_in"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def deploy(aws: LocalAws, providers_url: str, **changed: str) -> Stack:
             "PayPalTestRoot": "".join(PAYPAL_ROOT.read_text().split("-----")[2].split()),
             # The API has no address before it is deployed. The stand-ins send on to it what comes here.
             "ApiUrl": f"{providers_url}/api",
+            "TurnstileApiBase": providers_url,
+            "TurnstileSecretKey": TURNSTILE_SECRET_KEY,
         } | changed
         command = [
             venv("sam"), "deploy", "--template-file", str(TEMPLATE), "--stack-name", STACK, "--region", REGION,

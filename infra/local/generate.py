@@ -25,12 +25,30 @@ PATH_VALUES = {
     "order": ORDER,
     "address": f"adr_{ULID}",
     "part": f"sel_{ULID}",
+    "code": "SPRING-10",
     "gateway": "paypal",
 }
 ADDRESS = {
     "name": "Ada Example", "line1": "1 Market Street", "city": "Springfield", "region": "IL",
     "postal_code": "62701", "country": "US",
 }  # fmt: skip
+FLAT = {"kind": "flat", "amount": {"amount": 500, "currency": "USD"}}
+BANDS = {"kind": "weight", "bands": [{"up_to_g": 2000, "amount": {"amount": 1900, "currency": "USD"}}]}
+ZONES = [
+    {
+        "countries": ["US"],
+        "options": [
+            {
+                "id": "standard", "name": "Standard", "days_min": 2, "days_max": 5, "price": FLAT,
+                "free_from": {"amount": 10000, "currency": "USD"},
+            },
+            {"id": "express", "name": "Express", "days_min": 1, "days_max": 1, "price": BANDS},
+        ],
+    },
+    {"options": [{"id": "air", "name": "Air mail", "days_min": 5, "days_max": 14, "price": FLAT}]},
+]  # fmt: skip
+# What a change of is based on a version.
+CONDITIONAL = {"put_settings", "put_shipping_profile", "update_coupon"}
 # Bodies of the calls that have one. They only have to be plausible: `cargo lambda invoke` shows what is missing.
 BODIES: dict[str, Any] = {
     "register": {"email": "ada@example.com", "username": "ada", "password": "correct horse battery staple"},
@@ -55,7 +73,21 @@ BODIES: dict[str, Any] = {
     "create_cart": {},
     "put_cart_line": {"quantity": 1},
     "merge_cart": {"guest_cart": PATH_VALUES["cart"], "token": "the guest cart's token"},
+    "put_cart_coupon": {"code": "SPRING-10"},
     "quote_cart": {"address": PATH_VALUES["address"]},
+    "put_settings": {
+        "tax": {
+            "prices": "exclusive", "rounding": "per_order", "default_rate": 2000, "shipping": {"kind": "as_goods"},
+            "rates": [{"country": "US", "region": "CA", "class": "books", "rate": 725}],
+        },
+        "shipping": {"zones": [{"options": [ZONES[0]["options"][0]]}]},
+    },
+    "put_shipping_profile": {"zones": ZONES},
+    "create_coupon": {
+        "code": "SPRING-10", "scope": "shop", "worth": {"kind": "percentage", "rate": 1000},
+        "ends_at": "2027-06-01T00:00:00Z", "uses_max": 100, "budget": {"amount": 50000, "currency": "USD"},
+    },
+    "update_coupon": {"active": False},
     "place_order": {"cart": PATH_VALUES["cart"], "address": PATH_VALUES["address"], "quote": "the hash from the quote"},
     "cancel_order": {},
     "start_payment": {"gateway": "stripe"},
@@ -152,6 +184,8 @@ def _http(function: Function, trigger: Trigger) -> Any:
         headers["authorization"] = "Bearer the.access.token"
     if method != "GET":
         headers |= {"content-type": "application/json", "idempotency-key": f"{function.name}-1"}
+    if function.name in CONDITIONAL:
+        headers["if-match"] = '"0"'
     if function.name in HEADERS:
         headers |= HEADERS[function.name]
         del headers["idempotency-key"]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .client import Json, Person, Problem, World, wait_until
+from .client import Json, Person, Problem, World, solved_challenge, wait_until
 from .console import Failure, say
 from .deploy import STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET, Stack
 
@@ -185,6 +185,12 @@ class Purchase:
         """A session of the stranger's, until it ends."""
         api, checks = self.world.api, self.checks
         credentials = {"login": self.stranger.username, "password": PASSWORD}
+        programs = {"email": "robot@example.com", "username": f"robot-{self.run}", "password": PASSWORD}
+        for token in ({}, {"turnstile_token": "made up"}, {"turnstile_token": solved_challenge("login")}):
+            checks.refused(
+                "a registration that no person makes",
+                partial(api.call, "POST", "/v1/auth/register", programs | token), 422, "invalid",
+            )  # fmt: skip
         first = api.call("POST", "/v1/auth/login", credentials)
         second = api.call("POST", "/v1/auth/refresh", {"refresh_token": first["refresh_token"]})
         checks.that("refresh tokens rotate", second["refresh_token"] != first["refresh_token"])

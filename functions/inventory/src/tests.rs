@@ -52,6 +52,7 @@ impl Shop {
             description: String::new(),
             brand: None,
             category,
+            tax_class: None,
             price: Money::try_new(4_900, Currency::Usd).unwrap(),
             image: None,
             options: vec![ProductOption {

@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod placing;
+mod pricing;
 mod reading;
 
 use serde_json::{Value, json};

@@ -8,7 +8,10 @@ use sutler_domain::{
     order::{Order, OrderLine, OrderState, Part},
     payment::Payment,
 };
-use sutler_http::{quote_view::TotalsView, views::MoneyView};
+use sutler_http::{
+    quote_view::{DeliveryView, TotalsView, UsedCouponView},
+    views::MoneyView,
+};
 use sutler_services::orders::OrderPage;
 use sutler_store::orders::OrderAggregate;
 use utoipa::ToSchema;
@@ -28,6 +31,9 @@ pub struct OrderView {
     pub placed_at: String,
     /// What the caller's view of it sums up to.
     pub totals: TotalsView,
+    /// The coupon that was used; sellers do not see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<UsedCouponView>,
     /// One part per seller.
     pub parts: Vec<PartView>,
     /// Where the goods go. A seller sees it once the order is paid and while there is something to send.
@@ -84,6 +90,12 @@ pub struct PartView {
     pub seller_name: String,
     /// Where it is: `awaiting_payment`, `awaiting_shipment`, `in_transit`, `delivered` or `cancelled`.
     pub state: &'static str,
+    /// How it is sent, as the buyer chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryView>,
+    /// Who pays for the discount: `platform` or `seller`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discount_by: Option<&'static str>,
     /// Who carries it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carrier: Option<String>,
@@ -103,6 +115,8 @@ impl From<&Part> for PartView {
             id: part.seller.to_string(),
             seller_name: part.seller_name.clone(),
             state: part.state.name(),
+            delivery: part.delivery.as_ref().map(DeliveryView::from),
+            discount_by: (!part.totals.discount.is_zero()).then(|| part.discount_by.name()),
             carrier: carrier.map(str::to_owned),
             tracking_number: tracking_number.map(str::to_owned),
             lines: part.lines.iter().map(OrderLineView::from).collect(),
@@ -124,8 +138,12 @@ pub struct OrderLineView {
     pub unit_price: MoneyView,
     /// How many.
     pub quantity: u32,
-    /// Price of all.
+    /// Price of all, before any discount.
     pub total: MoneyView,
+    /// What a coupon took off.
+    pub discount: MoneyView,
+    /// The tax on what is left, in the price or on top of it.
+    pub tax: MoneyView,
 }
 
 /// One option of a variant.
@@ -151,6 +169,8 @@ impl From<&OrderLine> for OrderLineView {
             unit_price: line.unit_price.into(),
             quantity: line.quantity,
             total: line.total.into(),
+            discount: line.discount.into(),
+            tax: line.tax.into(),
         }
     }
 }
@@ -198,6 +218,7 @@ impl OrderView {
             expires_at,
             placed_at: order.placed_at.rfc3339(),
             totals: (&order.totals).into(),
+            coupon: order.coupon.as_ref().map(UsedCouponView::from),
             parts,
             address: Some((&order.address).into()),
             payments,
@@ -226,7 +247,7 @@ impl From<&OrderPage> for OrderView {
             OrderPage::Seller { order, part } => {
                 let view = Self::new(order, vec![PartView::from(part.as_ref())], None);
                 let address = view.address.filter(|_| part.state.shows_address());
-                Self { totals: (&part.totals).into(), address, ..view }
+                Self { totals: (&part.totals).into(), coupon: None, address, ..view }
             }
         }
     }

@@ -12,9 +12,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    courier::{Courier, Order, WebhookChanges, WebhookSettings},
+    courier::Courier,
     faults::Fault,
     server::respond,
+    webhook::{Order, WebhookChanges, WebhookSettings},
 };
 
 /// A stand-in, as far as the controls of all of them go.

@@ -12,6 +12,8 @@ mod page;
 pub mod paypal;
 mod server;
 pub mod stripe;
+pub mod turnstile;
+mod webhook;
 
 use std::{
     io,
@@ -34,6 +36,7 @@ pub use chapa::Chapa;
 pub use faults::{Answer, Fault, When};
 pub use paypal::PayPal;
 pub use stripe::Stripe;
+pub use turnstile::Turnstile;
 
 /// The stand-ins, listening. They stop when this is dropped.
 #[derive(Debug)]
@@ -68,19 +71,21 @@ impl Providers {
         let stripe = Stripe::new(base_url.clone(), stopped.clone());
         let chapa = Chapa::new(base_url.clone(), stopped.clone());
         let paypal = PayPal::new(base_url, stopped.clone());
+        let turnstile = Turnstile::default();
         let api = Arc::new(OnceLock::new());
         let sending_on = Router::new().route("/api/{*path}", get(send_on)).with_state(Arc::clone(&api));
         let router = Router::new()
             .merge(sending_on)
             .route("/_test/health", get(async || Json(json!({"status": "ok"}))))
-            .merge(resetting(&stripe, &chapa, &paypal))
+            .merge(resetting(&stripe, &chapa, &paypal, &turnstile))
             .merge(stripe::http::router(&stripe))
             .merge(stripe::routes::router(&stripe))
             .merge(controls::router(&stripe))
             .merge(chapa::http::router(&chapa))
             .merge(controls::router(&chapa))
             .merge(paypal::http::router(&paypal))
-            .merge(controls::router(&paypal));
+            .merge(controls::router(&paypal))
+            .merge(turnstile::router(&turnstile));
         let serving = tokio::spawn(server::serve(listener, router, stopped));
         Ok(Self { address, stripe, chapa, paypal, api, stop, serving })
     }
@@ -152,12 +157,14 @@ async fn send_on(State(api): State<Arc<OnceLock<String>>>, uri: Uri) -> Response
 }
 
 /// Forgets what all of them hold.
-fn resetting(stripe: &Stripe, chapa: &Chapa, paypal: &PayPal) -> Router {
+fn resetting(stripe: &Stripe, chapa: &Chapa, paypal: &PayPal, turnstile: &Turnstile) -> Router {
     let (stripe, chapa, paypal) = (stripe.clone(), chapa.clone(), paypal.clone());
+    let turnstile = turnstile.clone();
     let reset = move || async move {
         stripe.reset();
         chapa.reset();
         paypal.reset();
+        turnstile.reset();
         Json(json!({}))
     };
     Router::new().route("/_test/reset", post(reset))

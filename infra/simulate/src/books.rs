@@ -20,7 +20,7 @@ use sutler_store::{
 };
 use sutler_testkit::{Change, Item};
 
-use crate::sellers::RECOUNT;
+use crate::{coupons::Ledger, sellers::RECOUNT};
 
 /// What the streams told so far.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub struct Books {
     pub corrections: BTreeMap<String, Corrected>,
     /// The largest limit per buyer in each counting of a variant.
     limits: BTreeMap<(VariantId, u32), u32>,
+    /// Coupons as they are.
+    pub coupons: Ledger,
     /// The answers of orders that were placed under a key.
     pub answers: BTreeMap<String, String>,
     /// The codes of declined payments that were noted.
@@ -117,6 +119,8 @@ impl Books {
                 }
             }
             "stock" => self.enter_stock(read(new)?, &read::<LastMove>(new)?, wrong),
+            "coupon" => self.coupons.enter(read(new)?, wrong),
+            "coupon_use" => self.coupons.enter_use(read(new)?, wrong),
             "idempotency" if change.pk.contains("#place_order#") => {
                 let answer = serde_json::to_value(read::<Value>(new)?)?;
                 let id = answer.pointer("/answer/body").and_then(Value::as_str).unwrap_or_default();

@@ -12,6 +12,7 @@
 mod books;
 mod cast;
 mod chance;
+mod coupons;
 mod delivery;
 mod history;
 pub mod mutations;

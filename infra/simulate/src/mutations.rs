@@ -63,6 +63,12 @@ pub enum On {
 
     /// Those that claim a payment attempt.
     Claim,
+    /// Those that take a use of a coupon.
+    CouponTaken,
+    /// Those that count a use of a user's.
+    CouponCounted,
+    /// Those that give a use of a coupon back, or uncount it.
+    CouponGivenBack,
 }
 
 /// A bug of whoever calls the provider.
@@ -144,6 +150,15 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// Whether a write updates a coupon or the count of its uses by somebody.
+fn is_coupon(write: &Value) -> bool {
+    text(write, "/Key/pk/S").starts_with("COUPON#") && write.get("UpdateExpression").is_some()
+}
+
+fn has(write: &Value, name: &str) -> bool {
+    write.pointer(&format!("/ExpressionAttributeValues/{name}")).is_some()
+}
+
 fn is_on(write: &Value, on: On) -> bool {
     match on {
         On::Stock(ops) => {
@@ -156,6 +171,11 @@ fn is_on(write: &Value, on: On) -> bool {
         On::Item(kind) => text(write, "/Item/type/S") == kind,
         On::Key(prefix) => text(write, "/Key/sk/S").starts_with(prefix),
         On::Claim => false,
+        On::CouponTaken => is_coupon(write) && has(write, ":revision"),
+        On::CouponCounted => is_coupon(write) && has(write, ":zero"),
+        On::CouponGivenBack => {
+            is_coupon(write) && ![":revision", ":zero", ":terms"].iter().any(|name| has(write, name))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use sutler_domain::{
     account::{Email, Username},
     address::{Address, AddressDraft},
+    coupon::{CouponCode, Funder},
     idempotency::{Answer, Once, OnceKey},
     ids::{AddressId, CartId, CategoryId, OrderId, ProductId, SellerId, UserId, VariantId},
     money::{BasisPoints, Currency, Money},
@@ -35,6 +36,7 @@ use workers::run_payment_commands::PaymentCommands;
 use crate::{
     books::Books,
     chance::Chance,
+    coupons,
     delivery::Traffic,
     lock,
     mutations::Mutation,
@@ -135,6 +137,8 @@ pub struct World {
     pub buyers: Vec<Buyer>,
     /// What is sold.
     pub goods: Vec<Good>,
+    /// The coupons there are, and who made them.
+    pub coupons: Vec<(CouponCode, Funder)>,
     /// What people remember.
     pub memory: Mutex<Memory>,
     /// What the streams told so far.
@@ -182,6 +186,7 @@ impl World {
             wire: Arc::clone(&wire),
             buyers: Vec::new(),
             goods: Vec::new(),
+            coupons: Vec::new(),
             memory: Mutex::default(),
             books: Mutex::default(),
             traffic: Mutex::default(),
@@ -213,6 +218,8 @@ impl World {
                 self.list(&mut transaction, SellerId::of_user(&owner))?;
             }
         }
+        let seller = self.goods.first().ok_or("something for sale")?.seller.clone();
+        self.coupons = coupons::print(self, &mut transaction, &seller)?;
         lock(&self.memory).quotes = vec![None; self.buyers.len()];
         Ok(self.app.store.transact(transaction).await?)
     }
@@ -246,6 +253,7 @@ impl World {
             price: Money::try_new(self.chance.between(1, 5_000), Currency::Usd)?,
             own_price: false,
             category: CategoryId::generate(&*self.app.ids, now),
+            tax_class: None,
             image: None,
             own_image: false,
             state: ListingState::Active,

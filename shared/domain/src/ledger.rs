@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    coupon::Funder,
     ids::{LedgerTxId, OrderId, SellerId},
     money::{Currency, Money, MoneyError},
     order::{Part, Totals},
@@ -27,6 +28,8 @@ pub enum Account {
     PlatformFees,
     /// Tax we owe.
     Tax,
+    /// What the platform paid for discounts of its own.
+    Promotions,
     /// Money on its way back to buyers.
     RefundsPayable,
 }
@@ -141,15 +144,37 @@ fn leg(account: Account, side: Side, amount: Money) -> Leg {
     Leg { account, side, amount }
 }
 
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Debit => Self::Credit,
+            Self::Credit => Self::Debit,
+        }
+    }
+}
+
 /// What a part's money consists of: the seller's share, the platform's fee (rounded down, so that the odd cent
-/// is the seller's) and tax.
-fn shares(part: &Part, side: Side) -> Result<[Leg; 3], MoneyError> {
-    let Totals { goods, shipping, tax, .. } = part.totals;
-    let (fee, rest) = goods.split(part.commission)?;
+/// is the seller's) and tax. A discount of the seller's own lowers what there is to share; for one of the
+/// platform's, the platform puts in what the buyer does not pay. Tax that prices contain is nobody's share.
+fn shares(part: &Part, side: Side) -> Result<[Leg; 4], MoneyError> {
+    let Totals { goods, discount, shipping, tax, tax_included, .. } = part.totals;
+    let zero = Money::zero(goods.currency());
+    let (earned, promoted) = match part.discount_by {
+        Funder::Seller { .. } => (goods.try_sub(discount)?, zero),
+        Funder::Platform => (goods, discount),
+    };
+    let goods_tax = Money::try_sum(goods.currency(), part.lines.iter().map(|line| line.tax))?;
+    let (net_goods, net_shipping) = if tax_included {
+        (earned.try_sub(goods_tax)?, shipping.try_sub(tax.try_sub(goods_tax)?)?)
+    } else {
+        (earned, shipping)
+    };
+    let (fee, rest) = net_goods.split(part.commission)?;
     Ok([
-        leg(Account::SellerPending { seller: part.seller.clone() }, side, rest.try_add(shipping)?),
+        leg(Account::SellerPending { seller: part.seller.clone() }, side, rest.try_add(net_shipping)?),
         leg(Account::PlatformFees, side, fee),
         leg(Account::Tax, side, tax),
+        leg(Account::Promotions, side.other(), promoted),
     ])
 }
 
@@ -207,13 +232,15 @@ mod tests {
     }
 
     fn part(goods: u64, shipping: u64, tax: u64, commission: u16) -> Part {
-        let total = usd(goods + shipping + tax);
+        let totals = Totals::try_new(usd(goods), usd(0), usd(shipping), usd(tax), false).unwrap();
         Part {
             order: OrderId::parse(&format!("ord_{ULID}")).unwrap(),
             seller: SellerId::parse(&format!("sel_{ULID}")).unwrap(),
             seller_name: String::new(),
             lines: Vec::new(),
-            totals: Totals { goods: usd(goods), shipping: usd(shipping), tax: usd(tax), total },
+            totals,
+            discount_by: Funder::default(),
+            delivery: None,
             commission: BasisPoints::new(commission).unwrap(),
             state: PartState::AwaitingPayment,
         }
@@ -249,7 +276,7 @@ mod tests {
     fn unbalanced_legs_are_refused() {
         let mut legs = capture("stripe", usd(100), &[part(70, 20, 10, 1_000)]).unwrap();
         assert!(post(legs.clone()).is_ok());
-        legs.pop();
+        legs.remove(0);
         assert_eq!(post(legs), Err(Unbalanced));
     }
 }

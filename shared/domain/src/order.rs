@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::Address,
+    coupon::{Funder, UsedCoupon},
     ids::{OrderId, SellerId, UserId, VariantId},
-    money::{BasisPoints, Money},
+    money::{BasisPoints, Money, MoneyError},
     problem::Problem,
     product::OptionValue,
     shards::Origin,
+    shipping::Delivery,
     time::Timestamp,
 };
 
@@ -94,6 +96,7 @@ impl OrderState {
 
 /// What was bought, as it was when the order was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredLine")]
 pub struct OrderLine {
     /// What.
     pub variant: VariantId,
@@ -109,24 +112,122 @@ pub struct OrderLine {
     pub unit_price: Money,
     /// How many.
     pub quantity: u32,
-    /// Price of all.
+    /// Price of all, before any discount.
     pub total: Money,
+    /// What a coupon takes off `total`.
+    pub discount: Money,
+    /// The tax on what is left, in the price or on top of it.
+    pub tax: Money,
     /// Where its units come from.
     #[serde(default, skip_serializing_if = "Origin::is_plain")]
     pub origin: Origin,
 }
 
-/// The sums of an order or of a part: `total` is the other three together.
+/// A line as it is stored: before there were coupons, lines had neither discount nor a tax of their own.
+#[derive(Deserialize)]
+struct StoredLine {
+    variant: VariantId,
+    seller: SellerId,
+    title: String,
+    options: Vec<OptionValue>,
+    sku: String,
+    unit_price: Money,
+    quantity: u32,
+    total: Money,
+    discount: Option<Money>,
+    tax: Option<Money>,
+    #[serde(default)]
+    origin: Origin,
+}
+
+impl From<StoredLine> for OrderLine {
+    fn from(stored: StoredLine) -> Self {
+        let zero = Money::zero(stored.total.currency());
+        Self {
+            variant: stored.variant,
+            seller: stored.seller,
+            title: stored.title,
+            options: stored.options,
+            sku: stored.sku,
+            unit_price: stored.unit_price,
+            quantity: stored.quantity,
+            total: stored.total,
+            discount: stored.discount.unwrap_or(zero),
+            tax: stored.tax.unwrap_or(zero),
+            origin: stored.origin,
+        }
+    }
+}
+
+/// The sums of an order or of a part. `total` is goods less discount, and shipping, and the tax unless prices
+/// contain it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredTotals")]
 pub struct Totals {
-    /// All lines.
+    /// All lines, before any discount.
     pub goods: Money,
+    /// What a coupon takes off the goods.
+    pub discount: Money,
     /// Shipping.
     pub shipping: Money,
     /// Tax on both.
     pub tax: Money,
+    /// Whether goods and shipping contain the tax.
+    pub tax_included: bool,
     /// What is to be paid.
     pub total: Money,
+}
+
+/// Sums as they are stored: before there were coupons, tax always came on top.
+#[derive(Deserialize)]
+struct StoredTotals {
+    goods: Money,
+    discount: Option<Money>,
+    shipping: Money,
+    tax: Money,
+    #[serde(default)]
+    tax_included: bool,
+    total: Money,
+}
+
+impl From<StoredTotals> for Totals {
+    fn from(stored: StoredTotals) -> Self {
+        let StoredTotals { goods, discount, shipping, tax, tax_included, total } = stored;
+        let discount = discount.unwrap_or(Money::zero(goods.currency()));
+        Self { goods, discount, shipping, tax, tax_included, total }
+    }
+}
+
+impl Totals {
+    /// Adds up what is to be paid.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when the discount is more than the goods, or a sum does not fit.
+    pub fn try_new(
+        goods: Money,
+        discount: Money,
+        shipping: Money,
+        tax: Money,
+        tax_included: bool,
+    ) -> Result<Self, MoneyError> {
+        let before_tax = goods.try_sub(discount)?.try_add(shipping)?;
+        let total = if tax_included { before_tax } else { before_tax.try_add(tax)? };
+        Ok(Self { goods, discount, shipping, tax, tax_included, total })
+    }
+
+    /// The sums of two parts together.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when currencies differ or a sum does not fit.
+    pub fn try_add(self, other: Self) -> Result<Self, MoneyError> {
+        Self::try_new(
+            self.goods.try_add(other.goods)?,
+            self.discount.try_add(other.discount)?,
+            self.shipping.try_add(other.shipping)?,
+            self.tax.try_add(other.tax)?,
+            self.tax_included,
+        )
+    }
 }
 
 /// The payment attempt that may still succeed.
@@ -151,6 +252,9 @@ pub struct Order {
     pub address: Address,
     /// The sums.
     pub totals: Totals,
+    /// The coupon that took something off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<UsedCoupon>,
     /// Where it is.
     pub state: OrderState,
     /// When it was placed.
@@ -362,6 +466,12 @@ pub struct Part {
     pub lines: Vec<OrderLine>,
     /// The part's sums.
     pub totals: Totals,
+    /// Who pays for the discount.
+    #[serde(default)]
+    pub discount_by: Funder,
+    /// How it is sent, as the buyer chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
     /// The platform's share of the goods, frozen when the order was placed.
     pub commission: BasisPoints,
     /// Where it is.
@@ -461,7 +571,7 @@ mod tests {
 
     fn totals() -> Totals {
         let zero = Money::zero(Currency::Usd);
-        Totals { goods: zero, shipping: zero, tax: zero, total: zero }
+        Totals::try_new(zero, zero, zero, zero, false).unwrap()
     }
 
     fn order(state: OrderState) -> Order {
@@ -480,6 +590,7 @@ mod tests {
             email: "ada@example.com".to_owned(),
             address: Address::parse(&draft).unwrap(),
             totals: totals(),
+            coupon: None,
             state,
             placed_at: T0,
             sellers: Vec::new(),
@@ -577,6 +688,8 @@ mod tests {
                     seller_name: "A shop".to_owned(),
                     lines: Vec::new(),
                     totals: totals(),
+                    discount_by: Funder::default(),
+                    delivery: None,
                     commission: BasisPoints::new(1_000).unwrap(),
                     state: state.clone(),
                 };

@@ -2,7 +2,12 @@
 
 use serde::Serialize;
 
-use crate::{ids::VariantId, money::MoneyError};
+use crate::{
+    address::Country,
+    coupon::CouponRefusal,
+    ids::{SellerId, VariantId},
+    money::MoneyError,
+};
 
 /// One invalid field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -125,6 +130,22 @@ pub enum Problem {
         /// How many this one has already.
         bought: u32,
     },
+    /// A seller does not send what is in the cart to where it is to go.
+    #[error("{seller} does not send this to {country:?}")]
+    NotShippable {
+        /// Who.
+        seller: SellerId,
+        /// The shop's name.
+        seller_name: String,
+        /// Where to, if that was said.
+        country: Option<Country>,
+    },
+    /// The coupon cannot be used.
+    #[error(transparent)]
+    Coupon(CouponRefusal),
+    /// A discount leaves nothing to pay, and only what is paid for is an order.
+    #[error("there is nothing to pay")]
+    NothingToPay,
     /// Prices or costs changed since the quote; the new quote is in the answer, as JSON text.
     #[error("the quote changed")]
     QuoteChanged {

@@ -100,11 +100,7 @@ impl CallLimits {
                 return Err(Failure { cause, ambiguous });
             }
             let wait = self.backoff(key, tried);
-            tracing::warn!(
-                payment.tried = tried,
-                payment.key = key,
-                "A payment provider did not serve a call: {cause}"
-            );
+            tracing::warn!(call.tried = tried, call.key = key, "A provider did not serve a call: {cause}");
             back_off(wait).await;
             tried = tried.saturating_add(1);
         }

@@ -2,6 +2,7 @@
 //!
 //! The ports are plain traits and structs; an adapter turns its SDK's failures into what a caller may do about them.
 
+pub mod bot_check;
 pub mod payment;
 pub mod secret;
 
@@ -33,6 +34,8 @@ pub mod secrets;
 pub mod stripe;
 #[cfg(feature = "stripe-webhook")]
 pub mod stripe_webhook;
+#[cfg(feature = "turnstile")]
+pub mod turnstile;
 
 /// The cause of a failure, for the log.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

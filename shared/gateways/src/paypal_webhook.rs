@@ -9,9 +9,9 @@ use std::{
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime, pem::PemObject};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime, pem::PemObject};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use crate::{

@@ -124,6 +124,11 @@ fn of_problem(problem: &Problem) -> Public {
         Problem::BuyerLimit { .. } => {
             public(S::CONFLICT, "buyer-limit", "One buyer cannot have that many of it")
         }
+        Problem::NotShippable { .. } => {
+            public(S::CONFLICT, "not-shippable", "A seller does not send this there")
+        }
+        Problem::Coupon(refusal) => public(S::CONFLICT, refusal.code(), "The coupon cannot be used"),
+        Problem::NothingToPay => public(S::CONFLICT, "nothing-to-pay", "The discount leaves nothing to pay"),
         Problem::QuoteChanged { .. } => public(S::CONFLICT, "quote-changed", "The quote changed"),
         Problem::OrderState { .. } => {
             public(S::CONFLICT, "order-state", "The order's state does not allow this")
@@ -165,6 +170,12 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
             add("detail", json!(what))
         }
         Problem::NotForSale { variant } => add("variant", json!(variant)),
+        Problem::NotShippable { seller, seller_name, country } => {
+            add("seller", json!(seller));
+            add("seller_name", json!(seller_name));
+            add("country", json!(country))
+        }
+        Problem::Coupon(refusal) => add("detail", json!(refusal.to_string())),
         Problem::InsufficientStock(shortages) => add("shortages", json!(shortages)),
         Problem::BuyerLimit { variant, limit, bought } => {
             add("variant", json!(variant));
@@ -188,6 +199,7 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
         | Problem::TokenInvalid
         | Problem::CartEmpty
         | Problem::OwnGoods
+        | Problem::NothingToPay
         | Problem::PaymentInProgress
         | Problem::GatewayNotOffered
         | Problem::ProviderUnavailable

@@ -9,7 +9,7 @@ use sutler_domain::{
 };
 use sutler_store::Store;
 
-use crate::auth::KeyCache;
+use crate::{auth::KeyCache, identity::Doorkeeper};
 
 /// How this marketplace trades. Read once at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct App {
     pub settings: Arc<Settings>,
     /// Public keys that verify access tokens.
     pub keys: Arc<KeyCache>,
+    /// Who keeps programs out of the calls that only people make. Open unless a function is given one.
+    pub door: Doorkeeper,
 }
 
 impl fmt::Debug for App {
@@ -57,7 +59,14 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdGen>, settings: Settings) -> Self {
-        Self { store, clock, ids, settings: Arc::new(settings), keys: Arc::new(KeyCache::new()) }
+        Self {
+            store,
+            clock,
+            ids,
+            settings: Arc::new(settings),
+            keys: Arc::new(KeyCache::new()),
+            door: Doorkeeper::new(None),
+        }
     }
 
     /// The current instant.

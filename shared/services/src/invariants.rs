@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sutler_domain::{
+    coupon::{Coupon, CouponCode, UsedCoupon},
     ids::{OrderId, UserId, VariantId},
     ledger::{LedgerTx, Purpose, Side},
-    money::Currency,
-    order::{Order, OrderState, Part, PartState},
+    money::{Currency, Money},
+    order::{Order, OrderState, Part, PartState, Totals},
     payment::{Payment, PaymentState},
     shards::FlashSale,
     stock::Stock,
@@ -15,6 +16,7 @@ use sutler_domain::{
 use sutler_store::{
     Item, StoreError, Table,
     codec::decode,
+    coupons::CouponUse,
     db::key_part,
     flash_sales::{Allowance, FlashRecord},
 };
@@ -51,10 +53,12 @@ struct Books {
     stocks: BTreeMap<(VariantId, u8), Stock>,
     sales: BTreeMap<VariantId, FlashSale>,
     allowances: BTreeMap<(VariantId, UserId, u32), u32>,
+    coupons: BTreeMap<CouponCode, Coupon>,
+    coupon_uses: BTreeMap<(CouponCode, UserId), u32>,
     ledger: Vec<LedgerTx>,
 }
 
-/// Reads stock, orders, payments and ledger and checks them against each other.
+/// Reads stock, orders, coupons, payments and ledger and checks them against each other.
 ///
 /// Other calls go on meanwhile, so a finding on a busy system is to be confirmed by a second check.
 ///
@@ -68,6 +72,8 @@ pub async fn check(app: &App) -> Result<Findings, Error> {
     books.check_stock(&mut problems);
     books.check_allowances(&mut problems);
     books.check_orders(app, &mut problems);
+    books.check_sums(&mut problems);
+    books.check_coupons(&mut problems);
     books.check_ledger(&mut problems);
     Ok(Findings {
         orders: books.orders.len(),
@@ -121,6 +127,14 @@ impl Books {
             "allowance" => {
                 let Allowance { variant, buyer, round, bought } = decode::<Allowance>(item)?.value;
                 self.allowances.insert((variant, buyer, round), bought);
+            }
+            "coupon" => {
+                let coupon = decode::<Coupon>(item)?.value;
+                self.coupons.insert(coupon.code.clone(), coupon);
+            }
+            "coupon_use" => {
+                let used = decode::<CouponUse>(item)?.value;
+                self.coupon_uses.insert((used.code, used.user), used.uses);
             }
             "ledger_tx" => self.ledger.push(decode::<LedgerTx>(item)?.value),
             _ => {}
@@ -242,6 +256,61 @@ impl Books {
         }
     }
 
+    /// What an order sums up to is what its parts and their lines sum up to.
+    fn check_sums(&self, problems: &mut Vec<String>) {
+        for (id, order) in &self.orders {
+            let parts = self.parts.get(id).map_or(&[][..], Vec::as_slice);
+            let currency = order.totals.total.currency();
+            let same = |whole: Money, parts: Vec<Money>| Money::try_sum(currency, parts) == Ok(whole);
+            let of = |amount: fn(&Totals) -> Money| parts.iter().map(|part| amount(&part.totals)).collect();
+            let mut agrees = same(order.totals.goods, of(|t| t.goods))
+                && same(order.totals.discount, of(|t| t.discount))
+                && same(order.totals.shipping, of(|t| t.shipping))
+                && same(order.totals.tax, of(|t| t.tax))
+                && same(order.totals.total, of(|t| t.total));
+            for part in parts {
+                agrees &= same(part.totals.goods, part.lines.iter().map(|line| line.total).collect());
+                agrees &= same(part.totals.discount, part.lines.iter().map(|line| line.discount).collect());
+            }
+            if !agrees {
+                problems.push(format!("{id} is not the sum of its parts"));
+            }
+        }
+    }
+
+    /// A coupon is used by the orders that are alive with it, within its limits.
+    fn check_coupons(&self, problems: &mut Vec<String>) {
+        let mut used: BTreeMap<&CouponCode, (u32, u64)> = BTreeMap::new();
+        let mut by_user: BTreeMap<(&CouponCode, &UserId), u32> = BTreeMap::new();
+        for order in self.orders.values().filter(|order| is_alive(&order.state)) {
+            let Some(UsedCoupon { code, discount, .. }) = &order.coupon else { continue };
+            let (count, spent) = used.entry(code).or_default();
+            *count = count.saturating_add(1);
+            *spent = spent.saturating_add(discount.minor());
+            let own = by_user.entry((code, &order.buyer)).or_default();
+            *own = own.saturating_add(1);
+        }
+        for code in used.keys().filter(|code| !self.coupons.contains_key(**code)) {
+            problems.push(format!("the coupon {code} was used and does not exist"));
+        }
+        for (code, coupon) in &self.coupons {
+            let due = used.get(code).copied().unwrap_or_default();
+            let found = (coupon.uses, coupon.spent.minor());
+            if found != due {
+                problems.push(format!("the coupon {code} counts {found:?}, but its orders are {due:?}"));
+            }
+        }
+        for ((code, user), uses) in &self.coupon_uses {
+            let due = by_user.remove(&(code, user)).unwrap_or(0);
+            if *uses != due {
+                problems.push(format!("{user} used the coupon {code} {due} times, and {uses} are counted"));
+            }
+        }
+        for ((code, user), uses) in by_user {
+            problems.push(format!("{user} used the coupon {code} {uses} times, and none is counted"));
+        }
+    }
+
     /// The trial balance is zero, and each order's postings are those its payments call for.
     fn check_ledger(&self, problems: &mut Vec<String>) {
         let mut balance: BTreeMap<Currency, i128> = BTreeMap::new();
@@ -310,6 +379,14 @@ fn name(purpose: Purpose) -> &'static str {
         Purpose::Unowed => "unowed",
         Purpose::OrderRefund => "order_refund",
         Purpose::RefundPaid => "refund_paid",
+    }
+}
+
+/// Whether an order keeps what it took of its coupon.
+fn is_alive(order: &OrderState) -> bool {
+    match order {
+        OrderState::AwaitingPayment { .. } | OrderState::Paid { .. } | OrderState::Completed { .. } => true,
+        OrderState::Cancelled { .. } | OrderState::Refunded { .. } => false,
     }
 }
 

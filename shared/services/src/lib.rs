@@ -4,6 +4,7 @@ pub mod app;
 pub mod auth;
 pub mod carts;
 pub mod catalog;
+pub mod coupons;
 pub mod error;
 pub mod flash_sales;
 pub mod gateways;
@@ -14,7 +15,10 @@ pub mod inventory;
 pub mod mails;
 pub mod orders;
 pub mod payments;
+pub mod profiles;
+pub mod quotes;
 pub(crate) mod reservations;
+pub mod rules;
 pub mod shipping;
 
 pub use app::{App, Settings};

@@ -2,7 +2,6 @@
 
 use sutler_domain::{
     address::Address,
-    cart::CartLine,
     event::{Event, EventKind},
     idempotency::{Answer, Once},
     ids::{AddressId, CartId, OrderId, SellerId, UserId},
@@ -10,22 +9,27 @@ use sutler_domain::{
     order::{CancelReason, Change, Order, OrderState, Part, PartState},
     payment::{PaymentState, RefundReason},
     problem::Problem,
-    product::Variant,
+    quote::Rules,
+    shipping::Choices,
     stock::StockOp,
+    tax::Destination,
 };
 use sutler_store::{
     StoreError, Transaction, Versioned, carts,
-    catalog::variant_key,
     codec::decode,
     events, idempotency, ledger,
     orders::{self, OrderAggregate},
+    rules::rules_key,
     users::{AddressEntry, User, address_key, user_key},
 };
 
 use crate::{
     App, Error,
-    carts::{CartAccess, CartQuote, ReadCart, cost, read},
+    carts::{CartAccess, ReadCart, read},
+    coupons,
+    quotes::{CartQuote, cost, fill},
     reservations::{self, Reservation},
+    rules,
 };
 
 /// How often a change is decided anew after losing a race.
@@ -40,6 +44,8 @@ pub struct PlaceOrder {
     pub cart: CartId,
     /// Where to.
     pub address: AddressId,
+    /// How, as far as the buyer chose.
+    pub shipping: Choices,
     /// The hash of the quote the buyer saw.
     pub quote_hash: String,
     /// Renders a quote for the refusal that carries a new one.
@@ -59,29 +65,40 @@ struct Checkout {
     cart: ReadCart,
     user: User,
     address: Address,
+    rules: Rules,
 }
 
-/// Places an order: stock reserved, order written, cart emptied, answer remembered, all in one step. Three
-/// round trips whatever the size of the cart, and no provider is asked.
+/// Places an order: stock reserved, coupon used, order written, cart emptied, answer remembered, all in one step.
+/// Three round trips whatever the size of the cart, and no provider is asked.
 ///
 /// # Errors
-/// [`Problem::QuoteChanged`] with the new quote, [`Problem::InsufficientStock`] naming every short line, and the
-/// refusals of a cart.
+/// [`Problem::QuoteChanged`] with the new quote, [`Problem::InsufficientStock`] naming every short line,
+/// [`Problem::Coupon`] when another order was faster to use it up, and the refusals of a cart.
 pub async fn place(app: &App, command: &PlaceOrder, once: &Once<PlacedOrder>) -> Result<Answer, Error> {
     let checkout = match read_checkout(app, command, once).await? {
         Ok(checkout) => checkout,
         Err(answer) => return Ok(answer),
     };
-    let wanted = variants(app, &command.buyer, &checkout.cart.value.lines).await?;
-    let sales = reservations::sales(&wanted);
-    let quote = cost(&app.settings, &command.cart, Some(command.address.clone()), wanted)?;
+    let basket = fill(app, &checkout.cart.value, Some(&command.buyer)).await?;
+    let own = SellerId::of_user(&command.buyer);
+    if basket.lines.iter().any(|(_, variant)| variant.seller == own) {
+        return Err(Problem::OwnGoods.into());
+    }
+    let (address, to) = (Some(command.address.clone()), Destination::from(&checkout.address));
+    let quote = cost(app, &command.cart, address, Some(&to), &basket, &checkout.rules, &command.shipping)?;
     if quote.hash != command.quote_hash {
         return Err(Problem::QuoteChanged { quote: (command.render_quote)(&quote).into() }.into());
     }
+    if quote.quote.totals.total.is_zero() {
+        return Err(Problem::NothingToPay.into());
+    }
     let mut cart = checkout.cart.clone();
     let placed = draft(app, command, &checkout, &quote);
+    let sales = reservations::sales(&basket.lines);
     let mut held = Reservation::new(&placed.order.id, &command.buyer, &placed.parts, &sales)?;
+    let used = basket.coupon.as_ref().zip(quote.quote.used_coupon());
     cart.value.lines.clear();
+    cart.value.coupon = None;
     cart.value.last_order = Some(placed.order.id.clone());
     cart.value.updated_at = app.now();
     // As a rule once; again while units that are not at their first place are found elsewhere.
@@ -96,19 +113,28 @@ pub async fn place(app: &App, command: &PlaceOrder, once: &Once<PlacedOrder>) ->
         };
         events::append(&mut transaction, &mut placed.order, placed_event, app.now(), app.ids.as_ref())?;
         orders::create(&mut transaction, &placed.order, &placed.parts)?;
+        let taking = used.map(|(found, used)| {
+            coupons::take(&mut transaction, found, &command.buyer, used.discount, app.now())
+        });
         carts::save(&mut transaction, &cart.value, cart.version)?;
         match app.store.commit(transaction, once, &placed).await {
             Ok(answer) => {
                 tracing::info!(order.id = %placed.order.id, "Placed order {}", placed.order.id);
                 return Ok(answer);
             }
-            Err(StoreError::Refused(refusal)) => held.look_elsewhere(app, &refusal, &guards).await?,
+            Err(StoreError::Refused(refusal)) => {
+                if !guards.failed(&refusal) {
+                    let coupon = taking.map_or(Ok(None), |taking| taking.refused(&refusal))?;
+                    return Err(coupon.map_or(Problem::Conflict, Problem::Coupon).into());
+                }
+                held.look_elsewhere(app, &refusal, &guards).await?;
+            }
             Err(other) => return Err(other.into()),
         }
     }
 }
 
-/// The first round trip: cart, stored answer, user and address at once.
+/// The first round trip: cart, stored answer, user, address and the marketplace's rules at once.
 async fn read_checkout(
     app: &App,
     command: &PlaceOrder,
@@ -118,12 +144,13 @@ async fn read_checkout(
         carts::cart_key(&command.cart),
         user_key(&command.buyer),
         address_key(&command.buyer, &command.address),
+        rules_key(),
     ];
     keys.extend(once.key.as_ref().map(idempotency::once_key));
     let items = app.store.get_many(&keys).await?;
     let item = |index: usize| items.get(index).and_then(Option::as_ref);
     if let Some(key) = &once.key
-        && let Some(answer) = idempotency::stored_answer(key, item(3), once.at)?
+        && let Some(answer) = idempotency::stored_answer(key, item(4), once.at)?
     {
         return Ok(Err(answer));
     }
@@ -132,24 +159,8 @@ async fn read_checkout(
     let user: Versioned<User> = decode(item(1).ok_or(Problem::Unauthenticated)?)?;
     let address = item(2).ok_or_else(|| Problem::field("/address", "unknown"))?;
     let address: Versioned<AddressEntry> = decode(address)?;
-    Ok(Ok(Checkout { cart, user: user.value, address: address.value.address }))
-}
-
-/// The second round trip: what the lines are and cost now.
-async fn variants(app: &App, buyer: &UserId, lines: &[CartLine]) -> Result<Vec<(CartLine, Variant)>, Error> {
-    let keys: Vec<_> = lines.iter().map(|line| variant_key(&line.variant)).collect();
-    let items = app.store.get_many(&keys).await?;
-    let mut wanted = Vec::with_capacity(lines.len());
-    for (line, item) in lines.iter().zip(items) {
-        let variant = item.map(|item| decode::<Variant>(&item)).transpose()?.map(|read| read.value);
-        let active = variant.filter(Variant::is_active);
-        let variant = active.ok_or_else(|| Problem::NotForSale { variant: line.variant.clone() })?;
-        if variant.seller == SellerId::of_user(buyer) {
-            return Err(Problem::OwnGoods.into());
-        }
-        wanted.push((line.clone(), variant));
-    }
-    Ok(wanted)
+    let rules = rules::read(app, item(3))?.value;
+    Ok(Ok(Checkout { cart, user: user.value, address: address.value.address, rules }))
 }
 
 fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote) -> PlacedOrder {
@@ -165,6 +176,8 @@ fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote
             seller_name: part.seller_name.clone(),
             lines: part.lines.clone(),
             totals: part.totals,
+            discount_by: quote.quote.discount_by(),
+            delivery: Some(part.shipping.delivery.clone()),
             commission: app.settings.commission,
             state: PartState::AwaitingPayment,
         })
@@ -175,6 +188,7 @@ fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote
         email: checkout.user.email.as_str().to_owned(),
         address: checkout.address.clone(),
         totals: quote.quote.totals,
+        coupon: quote.quote.used_coupon().cloned(),
         state: OrderState::AwaitingPayment { expires_at: now.plus_seconds(app.settings.order_expiry_s) },
         placed_at: now,
         sellers: parts.iter().map(|part| part.seller.clone()).collect(),
@@ -431,7 +445,7 @@ pub async fn expire(app: &App, id: &OrderId) -> Result<Change, Error> {
     }
 }
 
-/// Releases the stock of an unpaid order; nothing to write when it is already cancelled.
+/// Releases the stock and the coupon of an unpaid order; nothing to write when it is already cancelled.
 fn decide_cancel(
     app: &App,
     mut aggregate: OrderAggregate,
@@ -451,6 +465,7 @@ fn decide_cancel(
         }
         orders::save_part(&mut transaction, part)?;
     }
+    coupons::give_back(&mut transaction, order);
     let event = EventKind::OrderCancelled { reason, open_attempt };
     events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
     orders::save(&mut transaction, &aggregate.order)?;
@@ -473,6 +488,7 @@ fn decide_refund(app: &App, mut aggregate: OrderAggregate) -> Result<(Transactio
         }
         orders::save_part(&mut transaction, part)?;
     }
+    coupons::give_back(&mut transaction, order);
     let amount = order.totals.total;
     let reason = RefundReason::Cancelled;
     let paid = aggregate.payments.iter_mut().find(|payment| payment.value.attempt == attempt);

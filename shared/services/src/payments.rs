@@ -28,6 +28,7 @@ use sutler_store::{
 
 use crate::{
     App, Error,
+    coupons::{self, Again},
     gateways::{Gateways, opened_id, resume, settle_attempt},
     orders::post,
     reservations,
@@ -198,7 +199,8 @@ pub async fn finalise(app: &App, report: &Report) -> Result<Change, Error> {
         let found = app.store.order(&report.order).await?;
         let aggregate =
             found.ok_or_else(|| Error::Internal("a payment of an order that does not exist".into()))?;
-        let Some(mut decision) = decide(app, aggregate.clone(), report)? else {
+        let again = coupons::again(app, &aggregate.order.value).await?;
+        let Some(mut decision) = decide(app, aggregate.clone(), report, &again)? else {
             return Ok(Change::AlreadyApplied);
         };
         if let Some(outcome) = carry_out(app, &mut decision, report).await? {
@@ -207,7 +209,7 @@ pub async fn finalise(app: &App, report: &Report) -> Result<Change, Error> {
         // The goods of a cancelled order are elsewhere or gone, or somebody was faster, which has no other way.
         if decision.takes_stock_again {
             let other = match found_elsewhere(app, &aggregate).await? {
-                Some(elsewhere) => decide(app, elsewhere, report)?,
+                Some(elsewhere) => decide(app, elsewhere, report, &again)?,
                 None => give_back(app, aggregate, report, RefundReason::Late)?,
             };
             if let Some(mut other) = other
@@ -259,7 +261,12 @@ async fn carry_out(app: &App, decision: &mut Decision, report: &Report) -> Resul
     }
 }
 
-fn decide(app: &App, aggregate: OrderAggregate, report: &Report) -> Result<Option<Decision>, Error> {
+fn decide(
+    app: &App,
+    aggregate: OrderAggregate,
+    report: &Report,
+    again: &Again,
+) -> Result<Option<Decision>, Error> {
     let known = aggregate.payment(report.attempt);
     if known.is_some_and(|payment| payment.value.provider_id != report.provider_id) {
         return Err(Error::Internal("the attempt belongs to another payment of the provider".into()));
@@ -279,8 +286,11 @@ fn decide(app: &App, aggregate: OrderAggregate, report: &Report) -> Result<Optio
                 return give_back(app, aggregate, report, RefundReason::Mismatch);
             }
             match &order.state {
-                OrderState::AwaitingPayment { .. } => accept(app, aggregate, report, false).map(Some),
-                OrderState::Cancelled { .. } => accept(app, aggregate, report, true).map(Some),
+                OrderState::AwaitingPayment { .. } => accept(app, aggregate, report, None).map(Some),
+                OrderState::Cancelled { .. } => match again {
+                    Again::Impossible => give_back(app, aggregate, report, RefundReason::Late),
+                    Again::Nothing | Again::Take(..) => accept(app, aggregate, report, Some(again)).map(Some),
+                },
                 OrderState::Paid { .. } | OrderState::Completed { .. } | OrderState::Refunded { .. } => {
                     give_back(app, aggregate, report, RefundReason::Second)
                 }
@@ -314,27 +324,38 @@ fn payment_of(app: &App, aggregate: &OrderAggregate, report: &Report) -> (Paymen
     }
 }
 
-/// The money pays the order: reserved goods are committed, or those of a cancelled order taken once more.
-fn accept(app: &App, mut aggregate: OrderAggregate, report: &Report, again: bool) -> Result<Decision, Error> {
+/// The money pays the order: reserved goods are committed, or goods and coupon of a cancelled order taken `again`.
+fn accept(
+    app: &App,
+    mut aggregate: OrderAggregate,
+    report: &Report,
+    again: Option<&Again>,
+) -> Result<Decision, Error> {
     let now = app.now();
     let (mut payment, read) = payment_of(app, &aggregate, report);
     let mut transaction = Transaction::new();
     let order = &mut aggregate.order.value;
-    let change =
-        if again { order.reinstate(report.attempt, now)? } else { order.pay(report.attempt, now)? };
+    let change = if again.is_some() {
+        order.reinstate(report.attempt, now)?
+    } else {
+        order.pay(report.attempt, now)?
+    };
     if change == Change::AlreadyApplied {
         return Err(Problem::Conflict.into());
     }
     for part in &mut aggregate.parts {
         part.value.release_to_seller()?;
         for line in &part.value.lines {
-            if again {
+            if again.is_some() {
                 reservations::take_again(&mut transaction, &order.buyer, line, &order.id);
             } else {
                 stock::move_line(&mut transaction, StockOp::Commit, line, order.id.as_str());
             }
         }
         orders::save_part(&mut transaction, part)?;
+    }
+    if let Some(Again::Take(found, discount)) = again {
+        coupons::take(&mut transaction, found, &order.buyer, *discount, now);
     }
     payment.state = PaymentState::Succeeded { at: now };
     orders::save_payment(&mut transaction, &payment, read)?;
@@ -344,7 +365,7 @@ fn accept(app: &App, mut aggregate: OrderAggregate, report: &Report, again: bool
     let event = EventKind::OrderPaid { attempt: report.attempt, amount };
     events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
     orders::save(&mut transaction, &aggregate.order)?;
-    Ok(Decision { transaction, takes_stock_again: again })
+    Ok(Decision { transaction, takes_stock_again: again.is_some() })
 }
 
 /// The money pays nothing: it goes back in full.

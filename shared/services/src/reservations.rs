@@ -79,6 +79,13 @@ enum About {
 /// The writes of a reservation, to ask afterwards which of them were refused.
 pub(crate) struct Guards(Vec<(Guard, usize, About)>);
 
+impl Guards {
+    /// Whether any of them was refused.
+    pub(crate) fn failed(&self, refusal: &Refusal) -> bool {
+        self.0.iter().any(|(guard, ..)| refusal.failed(*guard))
+    }
+}
+
 /// The units that an order is to hold.
 #[derive(Debug)]
 pub(crate) struct Reservation {

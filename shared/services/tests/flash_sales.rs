@@ -1,6 +1,11 @@
 //! Variants in great demand, spread over shards: no unit is lost or sold twice, nobody is refused while there are
 //! any, and nobody gets more than they may.
-#![expect(clippy::expect_used, reason = "a test fails by stopping")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by stopping"
+)]
 
 use std::time::Duration;
 
@@ -11,6 +16,7 @@ use sutler_domain::{
     order::Change,
     problem::Problem,
     shards::{FlashSale, Shift},
+    shipping::Choices,
 };
 use sutler_services::{
     Error,
@@ -39,7 +45,8 @@ fn once<T>(test: &TestApp, render: fn(&T) -> Answer) -> Once<T> {
 async fn agreed(test: &TestApp, buyer: &TestUser, lines: &[(&VariantId, u32)]) -> PlaceOrder {
     let (cart, address) = (test.fill_cart(buyer, lines).await, test.address(buyer).await);
     let quote_hash = test.quote_hash(buyer, &cart, &address).await;
-    PlaceOrder { buyer: buyer.id().clone(), cart, address, quote_hash, render_quote: |_| String::new() }
+    let (buyer, shipping) = (buyer.id().clone(), Choices::new());
+    PlaceOrder { buyer, cart, address, shipping, quote_hash, render_quote: |_| String::new() }
 }
 
 async fn place(test: &TestApp, command: &PlaceOrder) -> Result<OrderId, Error> {

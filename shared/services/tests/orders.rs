@@ -9,15 +9,17 @@ use sutler_domain::{
     payment::{PaymentState, RefundReason},
     problem::Problem,
     shipment::Tracking,
+    shipping::Choices,
 };
 use sutler_gateways::payment::{PaymentGateway, PaymentStatus};
 use sutler_services::{
     Error,
-    carts::{CartAccess, quote_cart},
+    carts::CartAccess,
     gateways::Gateways,
     invariants,
     orders::{self, OrderPage, PlaceOrder, PlacedOrder},
     payments::{self, News, Report},
+    quotes::quote_cart,
     shipping,
 };
 use sutler_store::orders::OrderAggregate;
@@ -62,11 +64,13 @@ async fn buyer(test: &TestApp, name: &str) -> Buyer {
 async fn agreed(test: &TestApp, buyer: &Buyer, lines: &[(&VariantId, u32)]) -> PlaceOrder {
     let cart: CartId = test.fill_cart(&buyer.user, lines).await;
     let access = CartAccess { user: Some(buyer.user.id().clone()), token_hash: None };
-    let quote = quote_cart(&test.app, &cart, &access, Some(buyer.address.clone())).await.expect("a quote");
+    let (to, shipping) = (Some(buyer.address.clone()), Choices::new());
+    let quote = quote_cart(&test.app, &cart, &access, to, &shipping).await.expect("a quote");
     PlaceOrder {
         buyer: buyer.user.id().clone(),
         cart,
         address: buyer.address.clone(),
+        shipping,
         quote_hash: quote.hash,
         render_quote: |_| "{}".to_owned(),
     }

@@ -39,6 +39,7 @@ impl TestApp {
             price: Money::try_new(minor, Currency::Usd).expect("a price"),
             own_price: false,
             category: CategoryId::generate(ids, now),
+            tax_class: None,
             image: None,
             own_image: false,
             state: ListingState::Active,
@@ -96,9 +97,14 @@ impl TestApp {
         let mut cart = Cart::new(id.clone(), Owner::User { user: user.id().clone() }, now);
         for (variant, quantity) in lines {
             cart.put(variant, Quantity::try_new(*quantity).expect("a quantity"), now).expect("room");
+            if let Some(found) = self.app.store.variant(variant).await.expect("an answer") {
+                cart.note_seller(variant, &found.value.seller);
+            }
         }
         let found = self.app.store.get(&carts::cart_key(&id)).await.expect("an answer");
-        let version = found.map(|item| sutler_store::codec::decode::<Cart>(&item).expect("a cart").version);
+        let found = found.map(|item| sutler_store::codec::decode::<Cart>(&item).expect("a cart"));
+        let version = found.as_ref().map(|read| read.version);
+        cart.coupon = found.and_then(|read| read.value.coupon);
         let mut transaction = Transaction::new();
         carts::save(&mut transaction, &cart, version).expect("a cart item");
         self.app.store.transact(transaction).await.expect("the cart is written");

@@ -9,7 +9,10 @@ use sutler_domain::{
     payment::RefundReason,
     product::OptionValue,
 };
-use sutler_services::{identity, orders};
+use sutler_services::{
+    identity::{self, Visitor},
+    orders,
+};
 use sutler_store::{
     Expression,
     catalog::variant_key,
@@ -74,7 +77,7 @@ impl Market {
 
 async fn register(market: &Market) -> Value {
     let new = Registration::parse("tim@example.com", "tim", "correct horse battery staple").unwrap();
-    identity::register(&market.test.app, &new).await.unwrap();
+    identity::register(&market.test.app, &Visitor::default(), &new).await.unwrap();
     market.happened().await.remove(0)
 }
 

@@ -13,7 +13,7 @@ use sutler_domain::{
 use sutler_gateways::secrets::Slot;
 use sutler_services::{
     auth::authenticate,
-    identity::{self, Credentials, Issuer, Rotation},
+    identity::{self, Credentials, Issuer, Rotation, Visitor},
     orders,
     payments::{self, News, Report},
 };
@@ -243,10 +243,10 @@ async fn token(market: &Market) -> String {
     let password = Password::claimed("correct horse battery staple").unwrap();
     let new = Registration::parse("tim@example.com", "tim", password.expose()).unwrap();
     // From the second time on the account is there already.
-    drop(identity::register(&market.test.app, &new).await);
+    drop(identity::register(&market.test.app, &Visitor::default(), &new).await);
     let slot = Slot::new(market.cloud.secrets(0), SECRET);
     let issuer = Issuer::new(market.test.app.clone(), Arc::new(slot));
-    let credentials = Credentials { name: "tim".to_owned(), password, source_ip: "203.0.113.7".to_owned() };
+    let credentials = Credentials { name: "tim".to_owned(), password, visitor: Visitor::default() };
     identity::login(&issuer, &credentials).await.unwrap().access_token
 }
 

@@ -237,15 +237,16 @@ async fn a_refusal_is_noted_once_and_the_buyer_tries_again() {
     for gateway in ["chapa", "paypal"] {
         let mall = Mall::open().await;
         let opened = mall.opened(gateway).await;
-        match gateway {
-            "chapa" => drop(mall.providers.chapa().decline(opened.id()).unwrap()),
-            _ => {
-                drop(mall.providers.paypal().decline_next(opened.id()).unwrap());
-                mall.pay(gateway, &opened);
-            }
+        if gateway == "chapa" {
+            drop(mall.providers.chapa().decline(opened.id()).unwrap());
+        } else {
+            drop(mall.providers.paypal().decline_next(opened.id()).unwrap());
+            mall.pay(gateway, &opened);
         }
         let told = opened.told(gateway, "1");
-        assert!(mall.note(&[opened.back(gateway), told.clone(), told, opened.back(gateway)]).await.is_empty());
+        assert!(
+            mall.note(&[opened.back(gateway), told.clone(), told, opened.back(gateway)]).await.is_empty()
+        );
         assert_eq!(kinds(&mall.market.happened().await), ["payment.failed"], "{gateway}");
         mall.pay(gateway, &opened);
         assert!(mall.note(&[opened.told(gateway, "2")]).await.is_empty());

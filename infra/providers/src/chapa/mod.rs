@@ -17,9 +17,10 @@ use tokio::sync::watch;
 
 use crate::{
     controls::StandIn,
-    courier::{Courier, EventRecord, Signing, WebhookChanges, wall_clock},
+    courier::{Courier, Signing, wall_clock},
     faults::Faults,
     stripe::hmac_hex,
+    webhook::{EventRecord, WebhookChanges},
 };
 
 pub use http::Operation;

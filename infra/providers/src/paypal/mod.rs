@@ -19,8 +19,9 @@ use tokio::sync::watch;
 
 use crate::{
     controls::StandIn,
-    courier::{Courier, EventRecord, WebhookChanges, wall_clock},
+    courier::{Courier, wall_clock},
     faults::Faults,
+    webhook::{EventRecord, WebhookChanges},
 };
 
 pub use http::Operation;

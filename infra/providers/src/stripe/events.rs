@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::{API_VERSION, State, Stripe, error::Refusal};
-use crate::courier::{EventRecord, Signing};
+use crate::{courier::Signing, webhook::EventRecord};
 
 /// The value of `Stripe-Signature` for a body.
 #[must_use]

@@ -27,8 +27,8 @@ use crate::{
 };
 
 pub use crate::{
-    courier::{Attempt, Delivery, EventRecord, Order, WebhookChanges, WebhookSettings},
     faults::{Answer, When},
+    webhook::{Attempt, Delivery, EventRecord, Order, WebhookChanges, WebhookSettings},
 };
 pub use controls::{Emit, IntentChanges, Snapshot};
 pub use error::Refusal;

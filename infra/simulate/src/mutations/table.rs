@@ -5,7 +5,7 @@ use sutler_domain::stock::StockOp;
 use super::{
     Bug::{self, Delivery, FreshTokens, LeftOut, Provider, Unconditional},
     DeliveryBug, Mutation,
-    On::{Claim, Item, Key, Order, Stock},
+    On::{Claim, CouponCounted, CouponGivenBack, CouponTaken, Item, Key, Order, Stock},
     Proof::{self, Equivalent, Seed},
     ProviderBug,
 };
@@ -193,6 +193,15 @@ pub static ALL: &[Mutation] = &[
     mutation("fresh key per payment call", &[Provider(ProviderBug::FreshStartKeys)], Seed(4)),
     mutation("fresh key per refund call", &[Provider(ProviderBug::FreshRefundKeys)], Seed(75)),
     mutation("amounts believed", &[Provider(ProviderBug::AmountsAreBelieved)], Seed(5)),
+    // Coupons
+    mutation("forget to take a coupon", &[LeftOut(CouponTaken)], Seed(1)),
+    mutation("forget to count a coupon", &[LeftOut(CouponCounted)], Seed(1)),
+    mutation("forget to give a coupon back", &[LeftOut(CouponGivenBack)], Seed(1)),
+    mutation(
+        "give back what was not taken",
+        &[Unconditional(CouponGivenBack, "#uses >= :one")],
+        ORDER_GUARDS,
+    ),
     // Delivery
     mutation("failed batch not repeated", &[Delivery(DeliveryBug::BatchesAreNotRepeated)], Seed(1)),
     mutation("failed message not repeated", &[Delivery(DeliveryBug::MessagesAreNotRepeated)], Seed(139)),

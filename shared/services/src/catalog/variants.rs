@@ -75,6 +75,7 @@ impl VariantDraft {
             price: self.price.unwrap_or(product.price),
             own_price: self.price.is_some(),
             category: product.category.clone(),
+            tax_class: product.tax_class.clone(),
             own_image: self.image.is_some(),
             image: self.image,
             state: ListingState::Active,
