@@ -88,6 +88,7 @@ def deploy(aws: LocalAws, providers_url: str, **changed: str) -> Stack:
             "ApiUrl": f"{providers_url}/api",
             "TurnstileApiBase": providers_url,
             "TurnstileSecretKey": TURNSTILE_SECRET_KEY,
+            "GuestCheckout": "on",
         } | changed
         command = [
             venv("sam"), "deploy", "--template-file", str(TEMPLATE), "--stack-name", STACK, "--region", REGION,

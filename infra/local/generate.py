@@ -55,6 +55,7 @@ BODIES: dict[str, Any] = {
     "verify_email": {"token": "the token from the mail"},
     "resend_verification": {"email": "ada@example.com"},
     "login": {"login": "ada", "password": "correct horse battery staple"},
+    "create_guest": {"email": "ada@example.com"},
     "refresh": {"refresh_token": "the refresh token"},
     "logout": {"refresh_token": "the refresh token"},
     "add_address": ADDRESS,
@@ -118,6 +119,10 @@ PAYLOADS: dict[str, Any] = {
     "run_payment_commands": {
         "id": "8f4f8c6e-2d0b-4a55-9f5e-1f3a5f5c9a10", "source": "sutler", "detail-type": "payment.refund_requested",
         "time": "2026-11-20T12:00:00Z", "detail": {"order": ORDER},
+    },
+    "claim_guest_orders": {
+        "id": "8f4f8c6e-2d0b-4a55-9f5e-1f3a5f5c9a12", "source": "sutler", "detail-type": "user.verified",
+        "time": "2026-11-20T12:00:00Z", "detail": {"user": f"usr_{ULID}"},
     },
     "send_mail": {
         "id": "8f4f8c6e-2d0b-4a55-9f5e-1f3a5f5c9a11", "source": "sutler", "detail-type": "order.placed",

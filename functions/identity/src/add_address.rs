@@ -73,7 +73,7 @@ fn added(new: &NewAddress) -> Answer {
     )
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
-    let user = request::verified_user(app, &request).await?.sub;
+    let user = request::buyer(app, &request).await?.sub;
     let once = request::once(app, &request, user.as_str(), "add_address", added)?;
     let input: AddAddressInput = request::json(&request)?;
     let draft = AddressDraft {

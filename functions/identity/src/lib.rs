@@ -1,6 +1,7 @@
 //! Signing up and in, address books, shops.
 
 pub mod add_address;
+pub mod create_guest;
 pub mod create_seller;
 pub mod get_jwks;
 pub mod get_me;
@@ -21,6 +22,7 @@ pub mod views;
     verify_email::handle,
     resend_verification::handle,
     login::handle,
+    create_guest::handle,
     refresh::handle,
     logout::handle,
     get_jwks::handle,

@@ -22,7 +22,7 @@ use crate::views::AddressBookView;
     )
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
-    let user = request::verified_user(app, &request).await?.sub;
+    let user = request::buyer(app, &request).await?.sub;
     let (entries, default) = identity::addresses(app, &user).await?;
     Ok(response::ok(&AddressBookView::new(&entries, default.as_ref())))
 }

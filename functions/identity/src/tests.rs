@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bots;
+mod guests;
 mod keys;
 mod profile;
 mod sessions;

@@ -97,6 +97,8 @@ pub struct MeView {
     pub email: String,
     /// Whether the e-mail address is verified.
     pub verified: bool,
+    /// Whether the caller buys without an account.
+    pub guest: bool,
     /// Staff roles: `support`, `finance`, `admin`.
     #[schema(value_type = Vec<String>)]
     pub roles: Vec<Role>,
@@ -128,6 +130,7 @@ impl From<Me> for MeView {
             username: me.user.username.as_str().to_owned(),
             email: me.user.email.as_str().to_owned(),
             verified: me.user.verified,
+            guest: me.user.guest.is_some(),
             roles: me.user.roles,
             seller: me.seller.map(seller),
             created_at: me.user.created_at.rfc3339(),

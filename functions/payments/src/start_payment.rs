@@ -115,7 +115,7 @@ impl From<&Started> for StartedView {
     )
 )]
 pub async fn handle(state: &Payments, request: Request) -> Result<Response<Body>, ApiError> {
-    let buyer = request::verified_user(&state.app, &request).await?.sub;
+    let buyer = request::buyer(&state.app, &request).await?.sub;
     let order = request::path(&request, "order", OrderId::parse)?;
     let NewPayment { gateway } = request::json(&request)?;
     let started = start(&state.app, &state.gateways, gateway.name(), &order, &buyer).await?;

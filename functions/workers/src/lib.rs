@@ -1,5 +1,6 @@
 //! Workers behind queues, streams and schedules.
 
+pub mod claim_guest_orders;
 pub mod expire_orders;
 pub mod process_payment_events;
 pub mod publish_events;

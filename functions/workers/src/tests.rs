@@ -1,5 +1,6 @@
 //! The workers, fed with what streams, queues and rules of the real template hand over.
 
+mod claims;
 mod mails;
 mod payment_commands;
 mod payment_events;

@@ -85,6 +85,12 @@ impl Username {
         named(text, 3..=30, known).map(Self)
     }
 
+    /// What those are called who have no account. Nobody owns this name.
+    #[must_use]
+    pub fn guest() -> Self {
+        Self("guest".to_owned())
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {

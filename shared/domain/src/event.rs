@@ -48,6 +48,9 @@ pub enum EventKind {
     /// Everything has been delivered.
     #[serde(rename = "order.completed")]
     OrderCompleted {},
+    /// The order of a guest belongs to an account from now on.
+    #[serde(rename = "order.claimed")]
+    OrderClaimed {},
     /// The provider refused a payment; the buyer may try again.
     #[serde(rename = "payment.failed")]
     PaymentFailed {
@@ -87,6 +90,12 @@ pub enum EventKind {
     PartDelivered {
         /// Whose part.
         seller: SellerId,
+    },
+    /// An e-mail address is proven to be its user's.
+    #[serde(rename = "user.verified")]
+    UserVerified {
+        /// Whose.
+        user: UserId,
     },
     /// A user is to prove that an e-mail address is theirs.
     #[serde(rename = "user.verification_requested")]

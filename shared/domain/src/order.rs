@@ -244,8 +244,11 @@ pub struct OpenAttempt {
 pub struct Order {
     /// Its id.
     pub id: OrderId,
-    /// Who bought.
+    /// Whose it is: who placed it, or the account that claimed it from a guest.
     pub buyer: UserId,
+    /// The guest who placed it, once an account has claimed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<UserId>,
     /// Where mails about it go.
     pub email: String,
     /// Where the goods go.
@@ -273,6 +276,22 @@ pub struct Order {
 }
 
 impl Order {
+    /// Who placed it. Coupons and limits per buyer count for them, whoever owns the order by now.
+    #[must_use]
+    pub fn placed_by(&self) -> &UserId {
+        self.guest.as_ref().unwrap_or(&self.buyer)
+    }
+
+    /// Hands the order of a guest over to an account.
+    pub fn claim(&mut self, account: &UserId) -> Change {
+        if self.buyer == *account {
+            return Change::AlreadyApplied;
+        }
+        let guest = std::mem::replace(&mut self.buyer, account.clone());
+        self.guest.get_or_insert(guest);
+        Change::Applied
+    }
+
     /// The number of the attempt that may still succeed.
     #[must_use]
     pub fn open_attempt_number(&self) -> Option<u32> {

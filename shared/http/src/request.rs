@@ -49,6 +49,19 @@ pub async fn verified_user(app: &App, request: &Request) -> Result<Claims, ApiEr
     if claims.verified { Ok(claims) } else { Err(Problem::EmailNotVerified.into()) }
 }
 
+/// The signed-in caller who may buy: a user whose e-mail address is verified or, where guests may buy, a guest.
+///
+/// # Errors
+/// 401 without a valid access token, 403 before the address is verified.
+pub async fn buyer(app: &App, request: &Request) -> Result<Claims, ApiError> {
+    let claims = user(app, request).await?;
+    if claims.verified || (claims.guest && app.settings.guest_checkout) {
+        Ok(claims)
+    } else {
+        Err(Problem::EmailNotVerified.into())
+    }
+}
+
 /// A member of staff with `role`; administrators have every role.
 ///
 /// # Errors

@@ -71,6 +71,15 @@ impl Config {
         }
     }
 
+    /// `on` or `off`; off when it is not set.
+    fn switch(&self, name: &'static str) -> Result<bool, ConfigError> {
+        match self.optional(name) {
+            None | Some("off") => Ok(false),
+            Some("on") => Ok(true),
+            Some(_) => Err(ConfigError { name, problem: "is neither on nor off" }),
+        }
+    }
+
     /// What the tables are called.
     ///
     /// A function knows only the tables it uses; the name of another is empty and DynamoDB refuses it.
@@ -106,6 +115,7 @@ impl Config {
             shipping_flat_minor: self.number("SHIPPING_FLAT_MINOR", 500)?,
             commission: rate("COMMISSION_BASIS_POINTS", 1_000)?,
             order_expiry_s: self.number("ORDER_EXPIRY_SECONDS", 900)?,
+            guest_checkout: self.switch("GUEST_CHECKOUT")?,
             refresh_expiry_s: self.number("REFRESH_EXPIRY_SECONDS", 86_400)?,
             frontend_url: self.optional("FRONTEND_URL").unwrap_or("http://localhost:5173").to_owned(),
             api_url: self.optional("API_URL").unwrap_or_default().trim_end_matches('/').to_owned(),

@@ -24,6 +24,8 @@ pub struct Settings {
     pub commission: BasisPoints,
     /// How long an unpaid order holds its stock.
     pub order_expiry_s: i64,
+    /// Whether people buy without an account.
+    pub guest_checkout: bool,
     /// How long a refresh token can be used.
     pub refresh_expiry_s: i64,
     /// Where people open the shop; links in mails start with it.

@@ -17,6 +17,9 @@ pub struct Claims {
     pub sub: UserId,
     /// Whether the e-mail address is verified.
     pub verified: bool,
+    /// Whether the user is a guest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest: bool,
     /// Staff roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,

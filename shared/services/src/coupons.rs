@@ -231,7 +231,7 @@ impl Taking {
 /// Gives back what an order that ends had taken of its coupon.
 pub(crate) fn give_back(transaction: &mut Transaction, order: &Order) {
     if let Some(used) = &order.coupon {
-        coupons::give_back(transaction, used, &order.buyer);
+        coupons::give_back(transaction, used, order.placed_by());
     }
 }
 
@@ -259,7 +259,7 @@ pub(crate) async fn again(app: &App, order: &Order) -> Result<Again, Error> {
             _,
         ) => return Ok(Again::Nothing),
     };
-    let Some(found) = app.store.coupon(&used.code, Some(&order.buyer)).await? else {
+    let Some(found) = app.store.coupon(&used.code, Some(order.placed_by())).await? else {
         return Ok(Again::Impossible);
     };
     let refused = found.coupon.refusal(app.now(), found.used).is_some();

@@ -193,7 +193,7 @@ impl Books {
             }
             for line in &part.lines {
                 if let Some(limit) = line.origin.limit {
-                    let place = (line.variant.clone(), order.buyer.clone(), limit.round);
+                    let place = (line.variant.clone(), order.placed_by().clone(), limit.round);
                     let max = limits.entry(place.clone()).or_default();
                     *max = limit.max.max(*max);
                     let sum = bought.entry(place).or_default();
@@ -287,7 +287,7 @@ impl Books {
             let (count, spent) = used.entry(code).or_default();
             *count = count.saturating_add(1);
             *spent = spent.saturating_add(discount.minor());
-            let own = by_user.entry((code, &order.buyer)).or_default();
+            let own = by_user.entry((code, order.placed_by())).or_default();
             *own = own.saturating_add(1);
         }
         for code in used.keys().filter(|code| !self.coupons.contains_key(**code)) {

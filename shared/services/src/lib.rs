@@ -8,6 +8,7 @@ pub mod coupons;
 pub mod error;
 pub mod flash_sales;
 pub mod gateways;
+pub mod guests;
 pub mod health;
 pub mod identity;
 pub mod invariants;

@@ -101,9 +101,11 @@ pub async fn letters(app: &App, event: &Event) -> Result<Vec<Letter>, Error> {
             about_order(app, &order, &event.event).await
         }
         EventKind::OrderCompleted {}
+        | EventKind::OrderClaimed {}
         | EventKind::PaymentFailed { .. }
         | EventKind::RefundRequested { .. }
-        | EventKind::PartDelivered { .. } => Ok(Vec::new()),
+        | EventKind::PartDelivered { .. }
+        | EventKind::UserVerified { .. } => Ok(Vec::new()),
     }
 }
 
@@ -177,9 +179,11 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
                 .collect()
         }
         EventKind::OrderCompleted {}
+        | EventKind::OrderClaimed {}
         | EventKind::PaymentFailed { .. }
         | EventKind::RefundRequested { .. }
         | EventKind::PartDelivered { .. }
+        | EventKind::UserVerified { .. }
         | EventKind::VerificationRequested { .. } => Vec::new(),
     })
 }

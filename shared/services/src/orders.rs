@@ -113,6 +113,11 @@ pub async fn place(app: &App, command: &PlaceOrder, once: &Once<PlacedOrder>) ->
         };
         events::append(&mut transaction, &mut placed.order, placed_event, app.now(), app.ids.as_ref())?;
         orders::create(&mut transaction, &placed.order, &placed.parts)?;
+        if checkout.user.guest.is_some() {
+            // An account that claims what a guest bought ends that guest first, and then finds every order in this list.
+            users::check_guest(&mut transaction, &command.buyer);
+            orders::list_for_claim(&mut transaction, &placed.order)?;
+        }
         let taking = used.map(|(found, used)| {
             coupons::take(&mut transaction, found, &command.buyer, used.discount, app.now())
         });
@@ -157,6 +162,9 @@ async fn read_checkout(
     let access = CartAccess { user: Some(command.buyer.clone()), token_hash: None };
     let cart = read(app, &command.cart, &access, item(0))?;
     let user: Versioned<User> = decode(item(1).ok_or(Problem::Unauthenticated)?)?;
+    if user.value.is_claimed() {
+        return Err(Problem::Unauthenticated.into());
+    }
     let address = item(2).ok_or_else(|| Problem::field("/address", "unknown"))?;
     let address: Versioned<AddressEntry> = decode(address)?;
     let rules = rules::read(app, item(3))?.value;
@@ -185,6 +193,7 @@ fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote
     let order = Order {
         id,
         buyer: command.buyer.clone(),
+        guest: None,
         email: checkout.user.email.as_str().to_owned(),
         address: checkout.address.clone(),
         totals: quote.quote.totals,
@@ -364,9 +373,11 @@ fn concerns_seller(event: &EventKind, own: &SellerId) -> bool {
         | EventKind::OrderCancelled { .. }
         | EventKind::OrderRefunded { .. }
         | EventKind::OrderCompleted {} => true,
-        EventKind::PaymentFailed { .. }
+        EventKind::OrderClaimed {}
+        | EventKind::PaymentFailed { .. }
         | EventKind::RefundRequested { .. }
         | EventKind::PaymentRefunded { .. }
+        | EventKind::UserVerified { .. }
         | EventKind::VerificationRequested { .. } => false,
     }
 }
@@ -461,7 +472,7 @@ fn decide_cancel(
     for part in &mut aggregate.parts {
         part.value.cancel(now)?;
         for line in &part.value.lines {
-            reservations::give_up(&mut transaction, StockOp::Release, &order.buyer, line, &order.id);
+            reservations::give_up(&mut transaction, StockOp::Release, order.placed_by(), line, &order.id);
         }
         orders::save_part(&mut transaction, part)?;
     }
@@ -484,7 +495,7 @@ fn decide_refund(app: &App, mut aggregate: OrderAggregate) -> Result<(Transactio
     for part in &mut aggregate.parts {
         part.value.cancel(now)?;
         for line in &part.value.lines {
-            reservations::give_up(&mut transaction, StockOp::Restock, &order.buyer, line, &order.id);
+            reservations::give_up(&mut transaction, StockOp::Restock, order.placed_by(), line, &order.id);
         }
         orders::save_part(&mut transaction, part)?;
     }

@@ -228,7 +228,7 @@ async fn found_elsewhere(app: &App, aggregate: &OrderAggregate) -> Result<Option
     let mut elsewhere = aggregate.clone();
     let order = &aggregate.order.value;
     let lines: Vec<&OrderLine> = aggregate.parts.iter().flat_map(|part| &part.value.lines).collect();
-    let Some(origins) = reservations::find_again(app, &order.id, &order.buyer, &lines).await? else {
+    let Some(origins) = reservations::find_again(app, &order.id, order.placed_by(), &lines).await? else {
         return Ok(None);
     };
     let lines = elsewhere.parts.iter_mut().flat_map(|part| &mut part.value.lines);
@@ -347,7 +347,7 @@ fn accept(
         part.value.release_to_seller()?;
         for line in &part.value.lines {
             if again.is_some() {
-                reservations::take_again(&mut transaction, &order.buyer, line, &order.id);
+                reservations::take_again(&mut transaction, order.placed_by(), line, &order.id);
             } else {
                 stock::move_line(&mut transaction, StockOp::Commit, line, order.id.as_str());
             }
@@ -355,7 +355,7 @@ fn accept(
         orders::save_part(&mut transaction, part)?;
     }
     if let Some(Again::Take(found, discount)) = again {
-        coupons::take(&mut transaction, found, &order.buyer, *discount, now);
+        coupons::take(&mut transaction, found, order.placed_by(), *discount, now);
     }
     payment.state = PaymentState::Succeeded { at: now };
     orders::save_payment(&mut transaction, &payment, read)?;
@@ -621,10 +621,12 @@ pub async fn obey(
         | EventKind::OrderPaid { .. }
         | EventKind::OrderRefunded { .. }
         | EventKind::OrderCompleted {}
+        | EventKind::OrderClaimed {}
         | EventKind::PaymentFailed { .. }
         | EventKind::PaymentRefunded { .. }
         | EventKind::PartShipped { .. }
         | EventKind::PartDelivered { .. }
+        | EventKind::UserVerified { .. }
         | EventKind::VerificationRequested { .. } => Ok(Change::AlreadyApplied),
     }
 }

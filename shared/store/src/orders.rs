@@ -1,9 +1,12 @@
 //! `ORDER#<id>` / `ORDER`, `SELLER#<seller>`, `PAYMENT#<n>`: an order with its parts and payments.
 //!
+//! `GUEST#<user>` / `ORDER#<id>`: what a guest bought, for the account that claims it.
+//!
 //! Indexes (they find, they never decide): `by_buyer` over orders, `by_seller` over parts, `by_due` over orders that
 //! wait for payment and over payments that wait for the provider, each spread over [`DUE_SHARDS`] partitions.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
 use sutler_domain::{
     ids::{OrderId, SellerId, UserId},
     order::{Order, OrderState, Part},
@@ -45,6 +48,10 @@ fn payment_key(order: &OrderId, attempt: u32) -> Key {
     Key::new(Table::Commerce, order_partition(order), format!("PAYMENT#{attempt:04}"))
 }
 
+fn guests_partition(guest: &UserId) -> String {
+    format!("GUEST#{guest}")
+}
+
 /// Which partitions of the due index an order and its payments are in.
 fn due_shard(id: &OrderId) -> u8 {
     id.as_str().bytes().fold(0_u8, u8::wrapping_add).checked_rem(DUE_SHARDS).unwrap_or(0)
@@ -53,6 +60,11 @@ fn due_shard(id: &OrderId) -> u8 {
 /// Sort keys of instants sort like the instants.
 fn instant(at: Timestamp) -> String {
     format!("{:020}", at.millis().max(0))
+}
+
+#[derive(Serialize, Deserialize)]
+struct GuestOrder {
+    order: OrderId,
 }
 
 /// An order with everything that belongs to it, as of one read.
@@ -116,6 +128,17 @@ pub fn create(transaction: &mut Transaction, order: &Order, parts: &[Part]) -> R
         let (key, item) = part_item(part, Version::FIRST)?;
         transaction.create(key, item);
     }
+    Ok(())
+}
+
+/// Lists a new order of a guest's, to be claimed one day.
+///
+/// # Errors
+/// [`StoreError::Rejected`] when it cannot be represented, which is a bug.
+pub fn list_for_claim(transaction: &mut Transaction, order: &Order) -> Result<(), StoreError> {
+    let key = Key::new(Table::Commerce, guests_partition(&order.buyer), order_partition(&order.id));
+    let item = encode(&key, "guest_order", Version::FIRST, &GuestOrder { order: order.id.clone() })?;
+    transaction.create(key, item);
     Ok(())
 }
 
@@ -211,6 +234,29 @@ impl Store {
             }
         }
         Ok(order.map(|order| OrderAggregate { order, parts, payments }))
+    }
+
+    /// What a guest bought, oldest first, after the order `after`. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer or an item does not read.
+    pub async fn orders_of_guest(
+        &self,
+        guest: &UserId,
+        after: Option<&OrderId>,
+        limit: u16,
+    ) -> Result<Vec<OrderId>, StoreError> {
+        let query = Query {
+            table: Table::Commerce,
+            index: None,
+            pk: guests_partition(guest),
+            range: after.map_or(Range::All, |order| Range::After(order_partition(order))),
+            descending: false,
+            limit: i32::from(limit),
+            consistent: true,
+        };
+        let items = self.query(&query).await?;
+        items.iter().map(|item| decode::<GuestOrder>(item).map(|read| read.value.order)).collect()
     }
 
     /// A buyer's orders, newest first, older than `before`.

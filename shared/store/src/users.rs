@@ -1,6 +1,7 @@
 //! Users, their addresses and shops, in Identity: `USER#<usr>` / `USER`, `PASSWORD`, `VERIFY`,
 //! `ADDRESS#<adr>`; `SELLER#<sel>` / `SELLER`; and one item per unique name: `EMAIL#<address>` / `EMAIL`,
-//! `USERNAME#<name>` / `USERNAME`, `SHOP#<slug>` / `SHOP`.
+//! `USERNAME#<name>` / `USERNAME`, `SHOP#<slug>` / `SHOP`. `GUEST#<address>` / `<usr>` lists the guests who gave an
+//! address without proving it.
 
 use serde::{Deserialize, Serialize};
 use sutler_domain::{
@@ -21,7 +22,15 @@ use crate::{
 /// The most addresses a user keeps.
 pub const ADDRESSES_MAX: u32 = 20;
 
-/// Someone with an account. The password's hash is another item, which only a sign-in reads.
+/// What becomes of someone who buys without an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guest {
+    /// The account that proved the address and took over what they bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_by: Option<UserId>,
+}
+
+/// Someone with an account, or a guest, who has neither password nor unique names. The password's hash is another item, which only a sign-in reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Their id.
@@ -32,6 +41,9 @@ pub struct User {
     pub username: Username,
     /// Whether the address has been proven to be theirs.
     pub verified: bool,
+    /// Set for guests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<Guest>,
     /// Staff roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
@@ -44,6 +56,20 @@ pub struct User {
     pub verification_requested_at: Timestamp,
     /// Since when.
     pub created_at: Timestamp,
+}
+
+impl User {
+    /// Whether they buy as a guest, whom no account has claimed yet.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.guest.as_ref().is_some_and(|guest| guest.claimed_by.is_none())
+    }
+
+    /// Whether an account has taken over what they bought as a guest.
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        self.guest.as_ref().is_some_and(|guest| guest.claimed_by.is_some())
+    }
 }
 
 /// An entry of an address book.
@@ -164,6 +190,27 @@ pub fn shop_key(slug: &ShopSlug) -> Key {
     Key::new(Table::Identity, format!("SHOP#{}", slug.as_str()), "SHOP")
 }
 
+fn guests_partition(email: &Email) -> String {
+    format!("GUEST#{}", email.as_str())
+}
+
+/// Lets a guest in, to be found by the address they gave.
+///
+/// # Errors
+/// [`StoreError::Rejected`] when they cannot be represented, which is a bug.
+pub fn let_in(transaction: &mut Transaction, guest: &User) -> Result<(), StoreError> {
+    create(transaction, user_key(&guest.id), "user", guest)?;
+    let place = Key::new(Table::Identity, guests_partition(&guest.email), guest.id.as_str());
+    create(transaction, place, "guest", &NameOwner { user: guest.id.clone() })?;
+    Ok(())
+}
+
+/// Lets all fail unless `user` is a guest whom no account has claimed yet.
+pub fn check_guest(transaction: &mut Transaction, user: &UserId) -> Guard {
+    let unclaimed = "attribute_exists(#guest) AND attribute_not_exists(#guest.#claimed_by)";
+    transaction.check(user_key(user), Expression::when(unclaimed))
+}
+
 /// The writes of a registration whose conditions a caller is told about.
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationGuards {
@@ -246,7 +293,7 @@ pub fn add_address(
 ) -> Result<Guard, StoreError> {
     create(transaction, address_key(user, &entry.id), "address", entry)?;
     let default = if preferred { ":id" } else { "if_not_exists(#default_address, :id)" };
-    let room = Expression::when("#verified = :yes AND #addresses < :max")
+    let room = Expression::when("(#verified = :yes OR attribute_exists(#guest)) AND #addresses < :max")
         .then(format!(
             "SET #addresses = #addresses + :one, #default_address = {default}, #version = #version + :one"
         ))
@@ -293,6 +340,48 @@ fn create<T: Serialize>(
 }
 
 impl Store {
+    /// Notes that `account` has taken over what a guest bought; they buy nothing more. Answers false for one who is no
+    /// guest, or another's.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn claim_guest(&self, guest: &UserId, account: &UserId) -> Result<bool, StoreError> {
+        let free = "attribute_exists(#guest) AND \
+                    (attribute_not_exists(#guest.#claimed_by) OR #guest.#claimed_by = :account)";
+        let change = Expression::when(free)
+            .then("SET #guest.#claimed_by = :account, #version = #version + :one")
+            .with(":account", text(account.as_str()))
+            .with(":one", number(1));
+        match self.update(&user_key(guest), &change).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Refused(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Guests who gave an address, after the guest `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn guests(
+        &self,
+        email: &Email,
+        after: Option<&UserId>,
+        limit: u16,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let query = Query {
+            table: Table::Identity,
+            index: None,
+            pk: guests_partition(email),
+            range: after.map_or(Range::All, |guest| Range::After(guest.to_string())),
+            descending: false,
+            limit: i32::from(limit),
+            consistent: true,
+        };
+        let items = self.query(&query).await?;
+        items.iter().map(|item| decode::<NameOwner>(item).map(|read| read.value.user)).collect()
+    }
+
     /// Gives `user` a role as well, if the account is as it was read.
     ///
     /// # Errors

@@ -25,7 +25,8 @@ use sutler_store::{
     Key, Store, TableNames, Transaction, Version,
     codec::encode,
     signing_keys::{PublicKey, public_key},
-    users::{NameOwner, Seller, User, email_key, seller_key, shop_key, user_key, username_key},
+    users,
+    users::{Guest, NameOwner, Seller, User, email_key, seller_key, shop_key, user_key, username_key},
 };
 
 use crate::{CATALOG, COMMERCE, FakeClock, IDENTITY, LEDGER, SeqIds, TestAnswer, TestCall, TestDb};
@@ -112,6 +113,20 @@ impl TestApp {
         self.new_user(name, false, &[]).await
     }
 
+    /// A guest, who gave the address of the user called `name`.
+    pub async fn guest(&self, name: &str) -> TestUser {
+        let guest = User {
+            username: Username::guest(),
+            guest: Some(Guest::default()),
+            ..self.person(name, false, &[])
+        };
+        let mut transaction = Transaction::new();
+        users::let_in(&mut transaction, &guest).expect("a guest");
+        self.app.store.transact(transaction).await.expect("a free key");
+        let token = self.sign_in(&guest);
+        TestUser { user: guest, token }
+    }
+
     /// A signed-in member of staff.
     pub async fn staff(&self, name: &str, role: Role) -> TestUser {
         self.new_user(name, true, &[role]).await
@@ -146,6 +161,7 @@ impl TestApp {
         Claims {
             sub: user.id.clone(),
             verified: user.verified,
+            guest: user.is_guest(),
             roles: user.roles.clone(),
             iat,
             exp: iat.saturating_add(600),
@@ -204,19 +220,24 @@ impl TestApp {
         }
     }
 
-    async fn new_user(&self, name: &str, verified: bool, roles: &[Role]) -> TestUser {
+    fn person(&self, name: &str, verified: bool, roles: &[Role]) -> User {
         let now = self.app.now();
-        let user = User {
+        User {
             id: UserId::generate(&*self.app.ids, now),
             email: Email::parse(&format!("{name}@example.com")).expect("an address"),
             username: Username::parse(name).expect("a name"),
             verified,
+            guest: None,
             roles: roles.to_vec(),
             addresses: 0,
             default_address: None,
             verification_requested_at: now,
             created_at: now,
-        };
+        }
+    }
+
+    async fn new_user(&self, name: &str, verified: bool, roles: &[Role]) -> TestUser {
+        let user = self.person(name, verified, roles);
         let owner = NameOwner { user: user.id.clone() };
         self.put(user_key(&user.id), "user", &user).await;
         self.put(email_key(&user.email), "email", &owner).await;
@@ -241,6 +262,7 @@ fn settings() -> Settings {
         shipping_flat_minor: 500,
         commission: BasisPoints::new(1_000).expect("a rate"),
         order_expiry_s: 900,
+        guest_checkout: true,
         refresh_expiry_s: 86_400,
         frontend_url: "https://shop.example.com".to_owned(),
         api_url: "https://api.example.com".to_owned(),

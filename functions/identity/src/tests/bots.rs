@@ -14,7 +14,7 @@ use crate::{login, register};
 
 /// Believes `solved:<action>:…` once, as the real service does.
 #[derive(Default)]
-struct Challenges {
+pub(super) struct Challenges {
     used: Mutex<Vec<String>>,
     down: AtomicBool,
 }
@@ -33,7 +33,7 @@ impl BotCheck for Challenges {
     }
 }
 
-async fn guarded() -> (House, Arc<Challenges>) {
+pub(super) async fn guarded() -> (House, Arc<Challenges>) {
     let mut house = House::open().await;
     let challenges = Arc::new(Challenges::default());
     let door = Doorkeeper::new(Some(challenges.clone()));

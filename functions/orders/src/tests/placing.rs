@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use sutler_domain::{
     account::Role,
@@ -6,11 +8,12 @@ use sutler_domain::{
     money::{Currency, Money},
     product::ListingState,
 };
+use sutler_services::Settings;
 use sutler_store::{Transaction, carts};
 use sutler_testkit::{TestCall, TestUser};
 
 use super::{Market, is, text};
-use crate::place_order;
+use crate::{get_order, place_order};
 
 #[tokio::test]
 async fn an_order_shows_what_was_agreed_and_until_when_it_is_held() {
@@ -36,6 +39,29 @@ async fn only_a_verified_user_places_orders() {
     test.needs_token(&market.buyer, place_order::handle, call.clone()).await;
     let unverified = test.unverified("tim").await;
     is(&market.refuses(call.by(&unverified)).await, 403, "email-not-verified");
+}
+
+#[tokio::test]
+async fn a_guest_places_orders_where_guests_may_buy() {
+    let mut market = Market::open().await;
+    market.buyer = market.test.guest("tim").await;
+    market.address = market.test.address(&market.buyer).await;
+    let placed = market.place(&market.agreed(&[(&market.thing, 2)]).await).await;
+    assert_eq!(placed.status, 201, "{}", placed.text);
+    let order = text(&placed, "/id");
+    let get =
+        |user: &TestUser| TestCall::get(&format!("/v1/orders/{order}")).parameter("order", &order).by(user);
+    assert_eq!(market.test.call(get_order::handle, get(&market.buyer)).await.status, 200);
+    let other = market.test.guest("tim").await;
+    assert_eq!(
+        market.test.call(get_order::handle, get(&other)).await.status,
+        404,
+        "the same address proves nothing"
+    );
+    let body = market.agreed(&[(&market.thing, 1)]).await;
+    let off = Settings { guest_checkout: false, ..(*market.test.app.settings).clone() };
+    market.test.app.settings = Arc::new(off);
+    is(&market.refuses(market.placing(&body)).await, 403, "email-not-verified");
 }
 
 #[tokio::test]

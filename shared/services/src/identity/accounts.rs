@@ -33,6 +33,7 @@ pub async fn register(app: &App, visitor: &Visitor, new: &Registration) -> Resul
         email: new.email.clone(),
         username: new.username.clone(),
         verified: false,
+        guest: None,
         roles: Vec::new(),
         addresses: 0,
         default_address: None,
@@ -127,6 +128,8 @@ pub async fn verify_email(app: &App, token: &str) -> Result<(), Error> {
     let user = UserId::parse(&format!("{}_{ulid}", UserId::PREFIX)).map_err(|_| Problem::TokenInvalid)?;
     let mut transaction = Transaction::new();
     users::verify(&mut transaction, &user, &hash_of(secret), app.now())?;
+    let verified = EventKind::UserVerified { user: user.clone() };
+    events::append_for_user(&mut transaction, &user, verified, app.now(), &*app.ids)?;
     match app.store.transact(transaction).await {
         Ok(()) => {
             tracing::info!(user.id = %user, "Verified the e-mail address of {user}");

@@ -12,7 +12,7 @@ pub use accounts::{
 };
 pub use bots::{Doorkeeper, Visitor};
 pub use profile::{Me, NewAddress, add_address, addresses, create_seller, me, seller_by_slug};
-pub use sessions::{Credentials, Tokens, login, logout, refresh};
+pub use sessions::{Credentials, Tokens, let_guest_in, login, logout, refresh};
 pub use signing::{Issuer, Rotation, jwks, rotate_signing_keys};
 
 use aws_lc_rs::digest::{SHA256, digest};

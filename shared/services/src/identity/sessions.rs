@@ -15,7 +15,8 @@ use sutler_store::{
     sessions::{
         Session, account_attempts_key, address_attempts_key, count_failure, failures, forget_failures, open,
     },
-    users::{PasswordHash, User, email_key, password_key, user_key, username_key},
+    users,
+    users::{Guest, PasswordHash, User, email_key, password_key, user_key, username_key},
 };
 
 use super::{
@@ -152,11 +153,56 @@ async fn look_up(app: &App, credentials: &Credentials) -> Result<Known, Error> {
 }
 
 async fn begin(app: &App, signer: &Signer, user: &User, tries: &Tries) -> Result<Tokens, Error> {
+    let (session, secret) = fresh_session(app, &user.id);
+    let mut transaction = Transaction::new();
+    open(&mut transaction, &session)?;
+    let read = tries.of_account.as_ref().map(|read| read.version);
+    forget_failures(&mut transaction, tries.account.clone(), read);
+    app.store.transact(transaction).await?;
+    tracing::info!(user.id = %user.id, "Signed in {}", user.id);
+    tokens(signer, user, &session, &secret)
+}
+
+/// Lets in somebody who wants to buy without an account, and gives an address for the mails about it. Nothing proves
+/// that it is theirs; a guest sees what they did themselves, as long as their session lasts.
+///
+/// # Errors
+/// [`Problem::NotFound`] where guests may not buy, [`Problem::Invalid`] unless the visitor is a person.
+pub async fn let_guest_in(issuer: &Issuer, visitor: &Visitor, email: Email) -> Result<Tokens, Error> {
+    let app = &issuer.app;
+    if !app.settings.guest_checkout {
+        return Err(Problem::NotFound.into());
+    }
+    bots::require(app.door.is_person(visitor, "guest").await?)?;
+    let signer = issuer.signer().await?;
+    let now = app.now();
+    let guest = User {
+        id: UserId::generate(&*app.ids, now),
+        email,
+        username: Username::guest(),
+        verified: false,
+        guest: Some(Guest::default()),
+        roles: Vec::new(),
+        addresses: 0,
+        default_address: None,
+        verification_requested_at: now,
+        created_at: now,
+    };
+    let (session, secret) = fresh_session(app, &guest.id);
+    let mut transaction = Transaction::new();
+    users::let_in(&mut transaction, &guest)?;
+    open(&mut transaction, &session)?;
+    app.store.transact(transaction).await?;
+    tracing::info!(user.id = %guest.id, "Let in the guest {}", guest.id);
+    tokens(&signer, &guest, &session, &secret)
+}
+
+fn fresh_session(app: &App, user: &UserId) -> (Session, String) {
     let now = app.now();
     let secret = fresh_secret(&*app.ids);
     let session = Session {
         id: SessionId::generate(&*app.ids, now),
-        user: user.id.clone(),
+        user: user.clone(),
         token_hash: hash_of(&secret),
         previous_hash: None,
         rotated_at: now,
@@ -165,13 +211,7 @@ async fn begin(app: &App, signer: &Signer, user: &User, tries: &Tries) -> Result
         revoked: false,
         ttl: now.plus_seconds(SESSION_S_MAX).seconds(),
     };
-    let mut transaction = Transaction::new();
-    open(&mut transaction, &session)?;
-    let read = tries.of_account.as_ref().map(|read| read.version);
-    forget_failures(&mut transaction, tries.account.clone(), read);
-    app.store.transact(transaction).await?;
-    tracing::info!(user.id = %user.id, "Signed in {}", user.id);
-    tokens(signer, user, &session, &secret)
+    (session, secret)
 }
 
 async fn fail(app: &App, tries: &Tries) -> Result<Tokens, Error> {
@@ -219,7 +259,9 @@ pub async fn refresh(issuer: &Issuer, token: &str) -> Result<Tokens, Error> {
         if session.revoked || session.expires_at <= app.now() {
             return Err(Problem::Unauthenticated.into());
         }
-        let user = app.store.user(&session.user).await?.ok_or(Problem::Unauthenticated)?.value;
+        let user = app.store.user(&session.user).await?.map(|read| read.value);
+        // What a claimed guest bought is the account's now.
+        let user = user.filter(|user| !user.is_claimed()).ok_or(Problem::Unauthenticated)?;
         match standing(app.now(), session, &signer, secret) {
             Standing::Current => match advance(app, &read, &signer, secret).await {
                 Ok((next, successor)) => return tokens(&signer, &user, &next, &successor),

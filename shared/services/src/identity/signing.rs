@@ -111,6 +111,7 @@ impl Signer {
         let claims = Claims {
             sub: user.id.clone(),
             verified: user.verified,
+            guest: user.is_guest(),
             roles: user.roles.clone(),
             iat,
             exp: iat.saturating_add(ACCESS_TOKEN_S),

@@ -1,0 +1,11 @@
+//! `POST /v1/auth/guest`
+
+use identity::create_guest::handle;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let (config, app) = sutler_runtime::start()?;
+    let app = sutler_runtime::guarded(&config, app)?;
+    let issuer = sutler_runtime::issuer(&config, app)?;
+    sutler_runtime::serve(&issuer, handle).await
+}
