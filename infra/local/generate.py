@@ -91,6 +91,7 @@ BODIES: dict[str, Any] = {
     "update_coupon": {"active": False},
     "place_order": {"cart": PATH_VALUES["cart"], "address": PATH_VALUES["address"], "quote": "the hash from the quote"},
     "cancel_order": {},
+    "claim_orders": {},
     "start_payment": {"gateway": "stripe"},
     "ship_part": {"carrier": "ups", "tracking_number": "1Z999AA10123456784"},
     "confirm_delivery": {},

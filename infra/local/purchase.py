@@ -108,6 +108,7 @@ class Purchase:
             ("a wrong amount never pays an order", self.wrong_amount),
             ("Chapa pays an order, by webhook", self.chapa),
             ("PayPal pays an order when its buyer comes back, and its webhook changes nothing", self.paypal),
+            ("a guest buys, and the account that proves the address gets the order", self.without_account),
             ("another way of paying ends the one that was open", self.changed_mind),
             ("an order that nobody pays releases its stock by itself", self.expired),
             ("everyone got each mail once, as text and as HTML", self.mails),
@@ -126,14 +127,15 @@ class Purchase:
     def state(self, order: Json) -> str:
         return str(self.buyer.call("GET", f"/v1/orders/{order['id']}")["state"])
 
-    def place(self, lines: dict[str, int], key: str | None = None) -> Json:
-        """A fresh order of the buyer's."""
-        cart = self.buyer.call("POST", "/v1/carts")["id"]
+    def place(self, lines: dict[str, int], key: str | None = None, guest: Person | None = None) -> Json:
+        """A fresh order of the buyer's, or of a guest's."""
+        who, address = (guest, guest.add_address()) if guest else (self.buyer, self.address)
+        cart = who.call("POST", "/v1/carts")["id"]
         for variant, quantity in lines.items():
-            self.buyer.call("PUT", f"/v1/carts/{cart}/lines/{variant}", {"quantity": quantity})
-        quote = self.buyer.call("POST", f"/v1/carts/{cart}/quote", {"address": self.address})
-        wish = {"cart": cart, "address": self.address, "quote": quote["hash"]}
-        order: Json = self.buyer.call("POST", "/v1/orders", wish, key=key)
+            who.call("PUT", f"/v1/carts/{cart}/lines/{variant}", {"quantity": quantity})
+        quote = who.call("POST", f"/v1/carts/{cart}/quote", {"address": address})
+        wish = {"cart": cart, "address": address, "quote": quote["hash"]}
+        order: Json = who.call("POST", "/v1/orders", wish, key=key)
         return order
 
     def start_payment(self, order: Json) -> Json:
@@ -466,6 +468,27 @@ class Purchase:
         checks.equal("Chapa's page is closed", states[chapa["provider_id"]], "cancelled")
         checks.equal("the card is taken", self.world.confirm(payment).status, 200)
         checks.becomes("state of the order", lambda: self.state(order), "paid")
+
+    def without_account(self) -> None:
+        checks, guest, account = self.checks, self.person("visitor"), self.person("visitor")
+        checks.refused(
+            "a guest that no person is",
+            lambda: self.world.api.call("POST", "/v1/auth/guest", {"email": guest.email}), 422, "invalid",
+        )  # fmt: skip
+        order = self.place({self.variants[2]: 1}, guest=guest.come_as_guest())
+        path = f"/v1/orders/{order['id']}"
+        payment = guest.call("POST", f"{path}/payments", {"gateway": "stripe"})
+        checks.equal("the guest's card is taken", self.world.confirm(payment).status, 200)
+        checks.becomes("state of the guest's order", lambda: guest.call("GET", path)["state"], "paid")
+        account.sign_up()
+        checks.becomes(
+            "the account's orders", lambda: [found["id"] for found in account.call("GET", "/v1/orders")["items"]], [order["id"]]
+        )
+        checks.refused("the guest's order, to the guest", lambda: guest.call("GET", path), 404, "not-found")
+        late = self.place({self.variants[2]: 1}, guest=self.person("visitor").come_as_guest())
+        checks.equal("claimed by hand", account.call("POST", "/v1/orders/claim"), {"orders": 2})
+        checks.equal("an order of a later guest", account.call("GET", f"/v1/orders/{late['id']}")["state"], "awaiting_payment")
+        checks.becomes("mails to the guest", partial(mail_count, account, f"Payment received for order {order['id']}"), 1)
 
     def expired(self) -> None:
         """Its time has run since the order chapter; the sweep comes by itself every minute."""

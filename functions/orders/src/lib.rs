@@ -1,6 +1,7 @@
 //! Placing, reading and giving up orders.
 
 pub mod cancel_order;
+pub mod claim_orders;
 pub mod get_order;
 pub mod list_order_events;
 pub mod list_orders;
@@ -27,6 +28,7 @@ fn reads_all(caller: &Claims) -> bool {
     get_order::handle,
     list_order_events::handle,
     cancel_order::handle,
+    claim_orders::handle,
 ))]
 #[derive(Debug)]
 pub struct ApiDoc;

@@ -255,8 +255,13 @@ fn check_order(before: Option<&Order>, order: &Order, wrong: &mut Vec<String>) {
         }
         return;
     };
-    if (&before.buyer, &before.totals, &before.sellers) != (&order.buyer, &order.totals, &order.sellers) {
+    if (before.placed_by(), &before.totals, &before.sellers)
+        != (order.placed_by(), &order.totals, &order.sellers)
+    {
         wrong.push(format!("{id} changed what was agreed"));
+    }
+    if before.guest.is_some() && before.buyer != order.buyer {
+        wrong.push(format!("{id} changed hands twice"));
     }
     let allowed = match (&before.state, &order.state) {
         (old, new) if old == new => true,

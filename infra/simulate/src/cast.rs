@@ -13,6 +13,7 @@ use sutler_gateways::payment::PaymentStatus;
 use sutler_services::{
     Error,
     carts::{CartAccess, CartPage, put_line},
+    guests,
     orders::{self, PlaceOrder, PlacedOrder},
     payments,
     quotes::quote_cart,
@@ -53,6 +54,7 @@ pub enum Deeds {
     Rebalance,
     PutCoupon,
     ReviseCoupon,
+    ClaimOrders,
     Stream,
     PaymentEvents,
     PaymentCommands,
@@ -61,7 +63,7 @@ pub enum Deeds {
 }
 
 /// How often each is done.
-const WEIGHTS: [(u64, Deeds); 23] = [
+const WEIGHTS: [(u64, Deeds); 24] = [
     (14, Deeds::Shop),
     (4, Deeds::FillCart),
     (2, Deeds::Quote),
@@ -80,6 +82,7 @@ const WEIGHTS: [(u64, Deeds); 23] = [
     (5, Deeds::Rebalance),
     (3, Deeds::PutCoupon),
     (2, Deeds::ReviseCoupon),
+    (2, Deeds::ClaimOrders),
     (20, Deeds::Stream),
     (16, Deeds::PaymentEvents),
     (10, Deeds::PaymentCommands),
@@ -111,6 +114,7 @@ pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
         Deeds::Rebalance => Box::pin(rebalance(w)),
         Deeds::PutCoupon => Box::pin(async move { coupons::put(&w, buyer).await }),
         Deeds::ReviseCoupon => Box::pin(coupons::revise(w)),
+        Deeds::ClaimOrders => Box::pin(claim_orders(w)),
         Deeds::Stream => {
             let ready = lock(&world.traffic).ready();
             let at = *world.chance.pick(&ready)?;
@@ -243,6 +247,14 @@ fn order(world: &World, fits: impl Fn(&Order) -> bool) -> Option<Order> {
 
 fn waits(order: &Order) -> bool {
     matches!(order.state, OrderState::AwaitingPayment { .. })
+}
+
+/// The account gets what was bought with its address before.
+async fn claim_orders(world: Arc<World>) {
+    let Some(account) = &world.account else { return };
+    let claimed = guests::claim_orders(&world.app, account).await;
+    world.ended(&format!("{account} claims what a guest bought"), &claimed);
+    lock(&world.memory).claimed |= claimed.is_ok();
 }
 
 /// Mostly the buyer, sometimes somebody else, who must be refused.

@@ -35,6 +35,7 @@ pub async fn check(world: &World) -> Result<(), Failure> {
     check_units(world);
     check_money(world);
     check_answers(world);
+    check_owners(world);
     check_events(world).await?;
     let shards: Vec<_> = lock(&world.books).stocks.keys().cloned().collect();
     for (variant, shard) in shards {
@@ -92,6 +93,22 @@ fn check_units(world: &World) {
         }
     }
     books.miscounted().into_iter().for_each(|text| world.notes.accuse(text));
+}
+
+/// What a guest bought is the account's, and nobody else's orders are.
+fn check_owners(world: &World) {
+    let (books, claimed) = (lock(&world.books), lock(&world.memory).claimed);
+    let guest = world.account.as_ref().and(world.buyers.last()).map(|guest| &guest.user);
+    for (id, order) in &books.orders {
+        let theirs = Some(order.placed_by()) == guest;
+        let is_handed_over = Some(&order.buyer) == world.account.as_ref();
+        if is_handed_over && !theirs {
+            world.notes.accuse(format!("{id} was not bought by the guest, and claimed"));
+        }
+        if theirs && claimed && !is_handed_over {
+            world.notes.accuse(format!("{id} was bought by the guest, and not claimed"));
+        }
+    }
 }
 
 /// Money at the provider is what an order costs that has it, or it went back.

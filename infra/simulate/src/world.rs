@@ -27,8 +27,8 @@ use sutler_store::{
     Key, Store, StoreError, TableNames, Transaction, Version,
     catalog::variant_key,
     codec::encode,
-    stock,
-    users::{AddressEntry, User, address_key, user_key},
+    stock, users,
+    users::{AddressEntry, Guest, User, address_key, user_key},
 };
 use sutler_testkit::{CATALOG, COMMERCE, FakeClock, IDENTITY, LEDGER, SeqIds, TestCloud, TestDb};
 use workers::run_payment_commands::PaymentCommands;
@@ -105,6 +105,8 @@ pub struct Memory {
     pub tries: Vec<Try>,
     /// All corrections that were tried.
     pub corrections: Vec<Correction>,
+    /// Whether the account has what the guest bought.
+    pub claimed: bool,
     /// A number for everything that needs one of its own.
     pub numbers: u64,
 }
@@ -133,8 +135,10 @@ pub struct World {
     pub mutation: Option<&'static Mutation>,
     /// The line to the database.
     pub wire: Arc<Wire>,
-    /// Who buys.
+    /// Who buys; the last one may be a guest.
     pub buyers: Vec<Buyer>,
+    /// The account that has proven the address the guest gave.
+    pub account: Option<UserId>,
     /// What is sold.
     pub goods: Vec<Good>,
     /// The coupons there are, and who made them.
@@ -185,6 +189,7 @@ impl World {
             mutation,
             wire: Arc::clone(&wire),
             buyers: Vec::new(),
+            account: None,
             goods: Vec::new(),
             coupons: Vec::new(),
             memory: Mutex::default(),
@@ -204,10 +209,10 @@ impl World {
         for number in 0..self.chance.between(2, 4) {
             let user = user(&format!("buyer{number}"), UserId::generate(&*self.app.ids, now), now)?;
             create(&mut transaction, user_key(&user.id), "user", &user)?;
-            let address = AddressId::generate(&*self.app.ids, now);
-            let entry = AddressEntry { id: address.clone(), address: home()?, created_at: now };
-            create(&mut transaction, address_key(&user.id, &address), "address", &entry)?;
-            self.buyers.push(Buyer { cart: CartId::of_user(&user.id), user: user.id, address });
+            self.move_in(&mut transaction, user.id)?;
+        }
+        if self.chance.happens(300) {
+            self.let_guest_in(&mut transaction)?;
         }
         for number in 0..self.chance.between(1, 3) {
             let owner = match self.buyers.first() {
@@ -222,6 +227,33 @@ impl World {
         self.coupons = coupons::print(self, &mut transaction, &seller)?;
         lock(&self.memory).quotes = vec![None; self.buyers.len()];
         Ok(self.app.store.transact(transaction).await?)
+    }
+
+    /// Somebody buys from now on, and lives somewhere.
+    fn move_in(&mut self, transaction: &mut Transaction, user: UserId) -> Result<(), Failure> {
+        let now = self.app.now();
+        let address = AddressId::generate(&*self.app.ids, now);
+        let entry = AddressEntry { id: address.clone(), address: home()?, created_at: now };
+        create(transaction, address_key(&user, &address), "address", &entry)?;
+        self.buyers.push(Buyer { cart: CartId::of_user(&user), user, address });
+        Ok(())
+    }
+
+    /// One more buyer, who has no account, and an account with the same address, which does not know of it yet.
+    fn let_guest_in(&mut self, transaction: &mut Transaction) -> Result<(), Failure> {
+        let now = self.app.now();
+        let account = user("tourist", UserId::generate(&*self.app.ids, now), now)?;
+        create(transaction, user_key(&account.id), "user", &account)?;
+        let guest = User {
+            id: UserId::generate(&*self.app.ids, now),
+            username: Username::guest(),
+            verified: false,
+            guest: Some(Guest::default()),
+            ..account.clone()
+        };
+        users::let_in(transaction, &guest)?;
+        self.account = Some(account.id);
+        self.move_in(transaction, guest.id)
     }
 
     /// Some things are in great demand from the start.
@@ -346,6 +378,7 @@ fn user(name: &str, id: UserId, now: Timestamp) -> Result<User, Failure> {
         email: Email::parse(&format!("{name}@example.com")).map_err(|_| "an address")?,
         username: Username::parse(name).map_err(|_| "a name")?,
         verified: true,
+        guest: None,
         roles: Vec::new(),
         addresses: 1,
         default_address: None,

@@ -13,7 +13,7 @@ use sutler_store::{Transaction, carts};
 use sutler_testkit::{TestCall, TestUser};
 
 use super::{Market, is, text};
-use crate::{get_order, place_order};
+use crate::{claim_orders, get_order, place_order};
 
 #[tokio::test]
 async fn an_order_shows_what_was_agreed_and_until_when_it_is_held() {
@@ -58,10 +58,23 @@ async fn a_guest_places_orders_where_guests_may_buy() {
         404,
         "the same address proves nothing"
     );
+    let claim = TestCall::new("POST", "/v1/orders/claim");
+    is(
+        &market.test.refused(claim_orders::handle, claim.clone().by(&market.buyer)).await,
+        403,
+        "email-not-verified",
+    );
+    market.test.needs_token(&market.buyer, claim_orders::handle, claim.clone()).await;
     let body = market.agreed(&[(&market.thing, 1)]).await;
     let off = Settings { guest_checkout: false, ..(*market.test.app.settings).clone() };
     market.test.app.settings = Arc::new(off);
     is(&market.refuses(market.placing(&body)).await, 403, "email-not-verified");
+    // What was bought stays, and goes to whoever has proven the address.
+    let account = market.test.user("tim").await;
+    let claimed = market.test.call(claim_orders::handle, claim.by(&account)).await;
+    assert_eq!((claimed.status, &claimed.body), (200, &json!({"orders": 1})));
+    assert_eq!(market.test.call(get_order::handle, get(&account)).await.status, 200);
+    assert_eq!(market.test.call(get_order::handle, get(&market.buyer)).await.status, 404);
 }
 
 #[tokio::test]

@@ -104,6 +104,16 @@ pub static ALL: &[Mutation] = &[
         &[Unconditional(Item("movement"), NEW)],
         Equivalent("a repeated record makes the same movement again"),
     ),
+    // Guests
+    mutation(
+        "order of a claimed guest",
+        &[Unconditional(
+            Key("USER"),
+            "attribute_exists(#guest) AND attribute_not_exists(#guest.#claimed_by)",
+        )],
+        Seed(1),
+    ),
+    mutation("forget to list a guest's order", &[LeftOut(Item("guest_order"))], Seed(1)),
     // Orders
     mutation(
         "order that changed",
