@@ -47,5 +47,5 @@ pub async fn handle(issuer: &Issuer, request: Request) -> Result<Response<Body>,
     let source_ip = request::source_ip(&request).to_owned();
     let visitor = Visitor { source_ip, turnstile_token: input.turnstile_token };
     let tokens = identity::let_guest_in(issuer, &visitor, email).await?;
-    Ok(response::created(&TokensView::from(tokens)))
+    Ok(response::answer(response::created_answer(&TokensView::from(tokens))))
 }

@@ -409,6 +409,7 @@ fn settings() -> Result<Settings, Failure> {
         shipping_flat_minor: 500,
         commission: rate(1_000)?,
         order_expiry_s: 900,
+        guest_checkout: true,
         refresh_expiry_s: 86_400,
         frontend_url: "https://shop.example.com".to_owned(),
         api_url: "https://api.example.com".to_owned(),

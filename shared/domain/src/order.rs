@@ -606,6 +606,7 @@ mod tests {
         Order {
             id: OrderId::parse(&format!("ord_{ulid}")).unwrap(),
             buyer: UserId::parse(&format!("usr_{ulid}")).unwrap(),
+            guest: None,
             email: "ada@example.com".to_owned(),
             address: Address::parse(&draft).unwrap(),
             totals: totals(),

@@ -20,6 +20,7 @@ use sutler_store::{
     events, idempotency, ledger,
     orders::{self, OrderAggregate},
     rules::rules_key,
+    users,
     users::{AddressEntry, User, address_key, user_key},
 };
 

@@ -1,11 +1,17 @@
 //! People who buy without an account, and the accounts that later get what they bought.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by stopping")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by stopping"
+)]
 
 use sutler_domain::{
     coupon::Funder,
     event::EventKind,
     idempotency::{Answer, Once},
     ids::{CartId, OrderId, VariantId},
+    order::Change,
     problem::Problem,
     shipping::Choices,
 };
@@ -210,7 +216,8 @@ async fn money_that_comes_late_for_a_claimed_order_finds_its_goods_and_its_buyer
         provider_id: started.payment.provider_id,
         news: News::Succeeded(started.amount),
     };
-    payments::finalise(&test.app, &report).await.expect("decided");
+    let change = payments::finalise(&test.app, &report).await.expect("decided");
+    assert_eq!(change, Change::Applied);
     assert_eq!(test.stock(&thing).await, (0, 0, 2));
     assert!(sees(&test, &order, &ada).await);
     test.assert_clean().await;
