@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from . import bridge, demo
-from .client import Json, Person, World
+from . import bridge, demo, wallets
+from .client import Json, Person, World, solved_challenge, usd
 from .console import Failure, say, step
 from .deploy import STACK, Stack
 from .paths import ROOT, TARGET
@@ -36,6 +36,8 @@ PERFORMANCE = ROOT / "docs" / "PERFORMANCE.md"
 GENERATED = "<!-- Written by `make bench`; what follows is replaced. -->\n"
 STARTS = 10
 PURCHASES = 10
+# How often everything else is called.
+OTHERS = 4
 # No invocation for this long means that a purchase has had its last consequence.
 QUIET_SECONDS = 3.0
 START_SECONDS = 30
@@ -400,7 +402,7 @@ def _purchases(host: Host, world: World) -> list[Purchase]:
         if state != "completed":
             raise Failure(f"a measured purchase ended as {state}")
         found.append(phases)
-    _others(world, seller, buyer, str(product))
+    _others(world, host, seller, buyer, str(product))
     host.settle()
     return found
 
@@ -428,22 +430,115 @@ def _deliver(seller: Person, buyer: Person, order: Json) -> None:
     buyer.call("POST", f"{part}/confirm-delivery")
 
 
-def _others(world: World, seller: Person, buyer: Person, product: str) -> None:
-    """Some more calls, a few times each, so that they are measured warm."""
-    for _ in range(5):
-        for path in ("/v1/orders", "/v1/inventory", "/v1/users/me/addresses", "/v1/users/me"):
-            seller.call("GET", path)
-        for path in ("/v1/health", "/openapi.json", "/docs", "/.well-known/jwks.json", "/v1/categories"):
-            world.api.server.send("GET", path, None, {})
-        order = buyer.call("GET", "/v1/orders")["items"][0]["id"]
-        buyer.call("GET", f"/v1/orders/{order}/events")
-        variant = seller.call("GET", f"/v1/products/{product}")["variants"][0]["id"]
-        seller.call("POST", f"/v1/inventory/{variant}/adjust", {"delta": 1, "reason": "found"})
-        seller.call("GET", f"/v1/inventory/{variant}/movements")
-        cart = buyer.call("POST", "/v1/carts")["id"]
-        buyer.call("PUT", f"/v1/carts/{cart}/lines/{variant}", {"quantity": 2})
-        buyer.call("GET", f"/v1/carts/{cart}")
-        buyer.call("DELETE", f"/v1/carts/{cart}/lines/{variant}")
+def _others(world: World, host: Host, seller: Person, buyer: Person, product: str) -> None:
+    """Every other call, a few times each, so that all are measured warm."""
+    staff = Person(world, "bench-staff@people.example", "bench-staff", PASSWORD).sign_up().grant("admin")
+    variant = str(seller.call("GET", f"/v1/products/{product}")["variants"][0]["id"])
+    address = str(buyer.call("GET", "/v1/users/me/addresses")["addresses"][0]["id"])
+    for number in range(OTHERS):
+        _reads(world, seller, buyer, staff)
+        _catalog(world, seller, staff, number)
+        _stock(seller, variant)
+        _pricing(world, seller, staff, number)
+        _carts(world, seller, buyer, variant, number)
+        for gateway in ("chapa", "paypal"):
+            order = _order(buyer, address, variant)
+            payment = buyer.call("POST", f"/v1/orders/{order}/payments", {"gateway": gateway})
+            wallets.pay(world, buyer, gateway, order, payment)
+            wallets.come_back(world, gateway, order, payment)
+        buyer.call("POST", f"/v1/orders/{_order(buyer, address, variant)}/cancel")
+        _sessions(world, buyer, number)
+        for name in ("expire_orders", "resolve_payments", "rebalance_stock", "rotate_signing_keys"):
+            host.invoke(name, {"source": "bench"})
+        host.settle()
+
+
+def _reads(world: World, seller: Person, buyer: Person, staff: Person) -> None:
+    for path in ("/v1/orders", "/v1/inventory", "/v1/users/me/addresses", "/v1/users/me"):
+        seller.call("GET", path)
+    for path in ("/v1/health", "/openapi.json", "/docs", "/.well-known/jwks.json", "/v1/categories", "/v1/sellers/bench"):
+        world.api.server.send("GET", path, None, {})
+    order = buyer.call("GET", "/v1/orders")["items"][0]["id"]
+    buyer.call("GET", f"/v1/orders/{order}/events")
+    staff.call("GET", "/v1/admin/invariants")
+
+
+def _catalog(world: World, seller: Person, staff: Person, number: int) -> None:
+    category = staff.call("POST", "/v1/categories", {"name": f"Bench {number}"})["id"]
+    staff.call("PATCH", f"/v1/categories/{category}", {"name": f"Benches {number}"})
+    seller.list_product(category, f"Vice {number}", 9_900, [3])
+    found = world.api.call("GET", f"/v1/products?category={category}")["items"]
+    path = f"/v1/products/{found[0]['id']}"
+    seller.call("PATCH", path, {"title": f"Large vice {number}"})
+    size = [{"name": "size", "value": "size 1"}]
+    variant = seller.call("GET", path)["variants"][0]["id"]
+    seller.call("PATCH", f"{path}/variants/{variant}", {"price": usd(9_500)})
+    seller.call("DELETE", f"{path}/variants/{variant}")
+    seller.call("POST", f"{path}/variants", {"options": size, "quantity": 1, "price": usd(9_500)})
+    seller.call("DELETE", path)
+    staff.call("DELETE", f"/v1/categories/{category}")
+
+
+def _stock(seller: Person, variant: str) -> None:
+    path = f"/v1/inventory/{variant}"
+    seller.call("GET", path)
+    seller.call("POST", f"{path}/adjust", {"delta": 1, "reason": "found"})
+    seller.call("GET", f"{path}/movements")
+    seller.call("PUT", f"{path}/flash-sale", {"shards": 1})
+
+
+def _revised(world: World, who: Person, path: str, body: Json) -> None:
+    """Replaces what has a version, based on the one that is there."""
+    there = who.send("GET", path)
+    answer = world.api.send("PUT", path, body, token=who.token(), headers={"if-match": there.headers["etag"]})
+    if answer.status != 200:
+        raise Failure(f"PUT {path} was answered {answer.status}: {answer.body[:300]!r}")
+
+
+def _pricing(world: World, seller: Person, staff: Person, number: int) -> None:
+    zones = [{"options": [{"id": "post", "name": "Post", "days_min": 1, "days_max": 3, "price": {"kind": "flat", "amount": usd(500)}}]}]
+    tax = {"prices": "exclusive", "rounding": "per_order", "default_rate": 2_000, "shipping": {"kind": "as_goods"}, "rates": []}
+    _revised(world, staff, "/v1/admin/settings", {"tax": tax, "shipping": {"zones": zones}})
+    _revised(world, seller, "/v1/sellers/me/shipping", {"zones": zones})
+    seller.call("POST", "/v1/coupons", {
+        "code": f"BENCH-{number}", "scope": "shop", "worth": {"kind": "percentage", "rate": 1_000},
+        "ends_at": time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 30 * 86_400)),
+    })  # fmt: skip
+    version = next(one["version"] for one in seller.call("GET", "/v1/coupons?scope=shop")["items"] if one["code"] == f"BENCH-{number}")
+    world.api.call(
+        "PATCH", f"/v1/coupons/BENCH-{number}", {"active": True}, token=seller.token(), headers={"if-match": f'"{version}"'}
+    )
+
+
+def _carts(world: World, seller: Person, buyer: Person, variant: str, number: int) -> None:
+    cart = buyer.call("POST", "/v1/carts")["id"]
+    path = f"/v1/carts/{cart}"
+    buyer.call("PUT", f"{path}/lines/{variant}", {"quantity": 2})
+    buyer.call("PUT", f"{path}/coupon", {"code": f"BENCH-{number}"})
+    buyer.call("GET", path)
+    buyer.call("DELETE", f"{path}/coupon")
+    buyer.call("DELETE", f"{path}/lines/{variant}")
+    buyer.call("DELETE", path)
+    guest = world.api.call("POST", "/v1/carts")
+    secret = {"cart-token": guest["token"]}
+    world.api.call("PUT", f"/v1/carts/{guest['id']}/lines/{variant}", {"quantity": 1}, headers=secret)
+    world.api.call("POST", f"/v1/carts/{guest['id']}/merge", token=buyer.token(), headers=secret)
+
+
+def _order(buyer: Person, address: str, variant: str) -> str:
+    cart = buyer.call("POST", "/v1/carts")["id"]
+    buyer.call("PUT", f"/v1/carts/{cart}/lines/{variant}", {"quantity": 1})
+    quote = buyer.call("POST", f"/v1/carts/{cart}/quote", {"address": address})["hash"]
+    return str(buyer.call("POST", "/v1/orders", {"cart": cart, "address": address, "quote": quote})["id"])
+
+
+def _sessions(world: World, buyer: Person, number: int) -> None:
+    entry = {"email": f"bench-guest-{number}@people.example", "turnstile_token": solved_challenge("guest")}
+    tokens = world.api.call("POST", "/v1/auth/guest", entry)
+    tokens = world.api.call("POST", "/v1/auth/refresh", {"refresh_token": tokens["refresh_token"]})
+    world.api.call("POST", "/v1/auth/logout", {"refresh_token": tokens["refresh_token"]}, token=tokens["access_token"])
+    world.api.call("POST", "/v1/auth/resend-verification", {"email": buyer.email})
+    buyer.call("POST", "/v1/orders/claim")
 
 
 def _xtask(command: str) -> str:
