@@ -434,7 +434,7 @@ def _others(world: World, host: Host, seller: Person, buyer: Person, product: st
     """Every other call, a few times each, so that all are measured warm."""
     staff = Person(world, "bench-staff@people.example", "bench-staff", PASSWORD).sign_up().grant("admin")
     variant = str(seller.call("GET", f"/v1/products/{product}")["variants"][0]["id"])
-    address = str(buyer.call("GET", "/v1/users/me/addresses")["addresses"][0]["id"])
+    address = str(buyer.call("GET", "/v1/users/me/addresses")["items"][0]["id"])
     for number in range(OTHERS):
         _reads(world, seller, buyer, staff)
         _catalog(world, seller, staff, number)

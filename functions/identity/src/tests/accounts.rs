@@ -149,6 +149,7 @@ async fn another_mail_can_be_asked_for_once_a_minute_until_the_address_is_verifi
 
     let mail = issue_verification(house.app(), &user).await.unwrap().unwrap();
     assert_eq!(house.verify(&mail.token).await.status, 204);
+    assert_eq!(house.events().len(), 1, "it is told that the address is verified");
     house.advance(60);
     for email in ["ada@example.com", "nobody@example.com"] {
         assert_eq!(resend(&house, email).await, answer);

@@ -30,7 +30,7 @@ async fn a_guest_gets_tokens_and_keeps_addresses_and_nothing_else() {
     assert_eq!(house.test.call(add_address::handle, call).await.status, 201);
     let call = TestCall::get("/v1/users/me/addresses").token(&token);
     assert_eq!(
-        house.test.call(list_addresses::handle, call).await.body["addresses"].as_array().unwrap().len(),
+        house.test.call(list_addresses::handle, call).await.body["items"].as_array().unwrap().len(),
         1
     );
     let shop = json!({"name": "A shop", "slug": "a-shop", "return_policy": "30 days"});
