@@ -205,7 +205,7 @@ impl World {
             let user = user(&format!("buyer{number}"), UserId::generate(&*self.app.ids, now), now)?;
             create(&mut transaction, user_key(&user.id), "user", &user)?;
             let address = AddressId::generate(&*self.app.ids, now);
-            let entry = AddressEntry { id: address.clone(), address: home()?, created_at: now };
+            let entry = AddressEntry { id: address.clone(), address: home()?, check: None, created_at: now };
             create(&mut transaction, address_key(&user.id, &address), "address", &entry)?;
             self.buyers.push(Buyer { cart: CartId::of_user(&user.id), user: user.id, address });
         }

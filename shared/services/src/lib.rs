@@ -1,5 +1,6 @@
 //! Use cases: each joins rules, database and providers into one business step.
 
+pub mod addresses;
 pub mod app;
 pub mod auth;
 pub mod carts;

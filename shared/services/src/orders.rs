@@ -24,7 +24,7 @@ use sutler_store::{
 };
 
 use crate::{
-    App, Error,
+    App, Error, addresses,
     carts::{CartAccess, ReadCart, read},
     coupons,
     quotes::{CartQuote, cost, fill},
@@ -158,9 +158,9 @@ async fn read_checkout(
     let cart = read(app, &command.cart, &access, item(0))?;
     let user: Versioned<User> = decode(item(1).ok_or(Problem::Unauthenticated)?)?;
     let address = item(2).ok_or_else(|| Problem::field("/address", "unknown"))?;
-    let address: Versioned<AddressEntry> = decode(address)?;
+    let address = addresses::destination(decode::<AddressEntry>(address)?.value)?;
     let rules = rules::read(app, item(3))?.value;
-    Ok(Ok(Checkout { cart, user: user.value, address: address.value.address, rules }))
+    Ok(Ok(Checkout { cart, user: user.value, address, rules }))
 }
 
 fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote) -> PlacedOrder {

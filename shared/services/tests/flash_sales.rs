@@ -1,11 +1,6 @@
 //! Variants in great demand, spread over shards: no unit is lost or sold twice, nobody is refused while there are
 //! any, and nobody gets more than they may.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test fails by stopping"
-)]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by stopping")]
 
 use std::time::Duration;
 
