@@ -3,6 +3,7 @@
 mod capacity;
 mod failure;
 mod layers;
+mod movements;
 mod openapi;
 mod repository;
 mod template;
@@ -17,7 +18,9 @@ const USAGE: &str = "cargo xtask <command>
   check-layers      packages depend on each other only in the allowed directions
   check-template    every function of template.yaml has all its parts, and the other way round
   openapi [--check] writes docs/openapi.json from the handlers, or fails when it differs
-  capacity          what one purchase asks of DynamoDB, as JSON";
+  capacity          what one purchase asks of DynamoDB, as JSON
+  verify-movements [<variant>]
+                    recomputes the history of stock in the table that the environment names (see the runbook)";
 
 /// What a command found wrong, one finding per entry.
 type Findings = Vec<String>;
@@ -50,6 +53,8 @@ fn run(words: &[&str]) -> Result<Findings, Failure> {
         ["capacity"] => capacity::print(),
         ["check-layers"] => layers::check(&repository),
         ["check-template"] => template::check(&repository),
+        ["verify-movements"] => movements::verify(None),
+        ["verify-movements", variant] => movements::verify(Some(variant)),
         ["openapi"] => openapi::write(&repository),
         ["openapi", "--check"] => openapi::check(&repository),
         _ => Err(Failure::Usage(USAGE)),

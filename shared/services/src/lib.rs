@@ -5,6 +5,7 @@ pub mod app;
 pub mod auth;
 pub mod carts;
 pub mod catalog;
+pub mod chains;
 pub mod coupons;
 pub mod error;
 pub mod flash_sales;
