@@ -519,6 +519,8 @@ class Purchase:
             version = self.seller.stock(variant)["version"]
             chain = wait_until(partial(self.movements, variant, version), "every movement", SETTLE_SECONDS)
             check_chain(checks, chain)
+            audit = self.staff.call("GET", f"/v1/admin/inventory/{variant}/movements")
+            checks.equal("recomputed by staff", (audit["clean"], audit["broken"]), (True, []))
         found = self.staff.call("GET", "/v1/admin/invariants")
         checks.equal("findings", (found["problems"], found["clean"]), ([], True))
 

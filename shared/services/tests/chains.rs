@@ -1,5 +1,5 @@
 //! The history of stock against whoever may write the table.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by stopping")]
+#![expect(clippy::expect_used, reason = "a test fails by stopping")]
 
 use sutler_domain::{
     ids::{OrderId, SellerId, VariantId},

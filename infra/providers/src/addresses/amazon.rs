@@ -84,16 +84,18 @@ fn found(query: &str, country: &str) -> Value {
     })
 }
 
-fn body_of(message: &str) -> Value {
-    json!({"message": message})
-}
-
 fn refuse(status: u16, kind: &'static str, message: &str) -> Response {
-    let mut response = respond(status, &body_of(message));
+    let mut response = respond(status, &json!({"message": message}));
     response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
     response
 }
 
-fn injected(_: u16) -> Value {
-    body_of("Injected.")
+/// The SDK tries again where the kind says so, and takes it from the body as well.
+fn injected(status: u16) -> Value {
+    let kind = match status {
+        429 => "ThrottlingException",
+        500.. => "InternalServerException",
+        _ => "AccessDeniedException",
+    };
+    json!({"__type": kind, "message": "Injected."})
 }
