@@ -28,6 +28,7 @@ PAYPAL_CREDENTIALS = "client_test_local:stand_in"
 PAYPAL_WEBHOOK_ID = "WH-LOCAL"
 PAYPAL_ROOT = ROOT / "infra" / "providers" / "src" / "paypal" / "certificates" / "root.pem"
 TURNSTILE_SECRET_KEY = "0x_local_stand_in"
+GOOGLE_MAPS_KEY = "AIza_local_stand_in"
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,10 @@ def deploy(aws: LocalAws, providers_url: str, **changed: str) -> Stack:
             "TurnstileApiBase": providers_url,
             "TurnstileSecretKey": TURNSTILE_SECRET_KEY,
             "GuestCheckout": "on",
+            "AddressCheck": "google",
+            "GoogleAddressApiBase": f"{providers_url}/google",
+            "GoogleMapsKey": GOOGLE_MAPS_KEY,
+            "AmazonLocationApiBase": f"{providers_url}/geo-places",
         } | changed
         command = [
             venv("sam"), "deploy", "--template-file", str(TEMPLATE), "--stack-name", STACK, "--region", REGION,

@@ -59,6 +59,7 @@ BODIES: dict[str, Any] = {
     "refresh": {"refresh_token": "the refresh token"},
     "logout": {"refresh_token": "the refresh token"},
     "add_address": ADDRESS,
+    "validate_address": ADDRESS,
     "create_seller": {"name": "North Star Crafts", "slug": "north-star-crafts", "return_policy": "30 days"},
     "create_product": {
         "title": "Oak bowl", "description": "Turned by hand.", "category": PATH_VALUES["category"],

@@ -165,7 +165,7 @@ def command_deploy(arguments: argparse.Namespace) -> None:
     optional = {
         "ChapaSecretKey": "CHAPA_SECRET_KEY", "ChapaWebhookSecret": "CHAPA_WEBHOOK_SECRET",
         "PayPalCredentials": "PAYPAL_CREDENTIALS", "PayPalWebhookId": "PAYPAL_WEBHOOK_ID", "ApiUrl": "API_URL",
-        "TurnstileSecretKey": "TURNSTILE_SECRET_KEY",
+        "TurnstileSecretKey": "TURNSTILE_SECRET_KEY", "AddressCheck": "ADDRESS_CHECK", "GoogleMapsKey": "GOOGLE_MAPS_KEY",
     }  # fmt: skip
     given = secrets | {name: variable for name, variable in optional.items() if variable in os.environ}
     deploy.deploy_to_aws(arguments.stage, {name: os.environ[variable] for name, variable in given.items()})

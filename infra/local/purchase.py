@@ -181,7 +181,26 @@ class Purchase:
         )
         self.session()
         self.staff.grant("admin")
+        self.addresses()
         self.address = self.buyer.add_address()
+
+    def addresses(self) -> None:
+        """Addresses are looked at before goods are sent there, and nobody has to wait for who looks."""
+        checks, buyer = self.checks, self.buyer
+        home = {"name": "Ada Buyer", "line1": "Canal Street 12", "city": "Hamburg", "postal_code": "20457", "country": "DE"}
+
+        def judged(line: str) -> tuple[str, str]:
+            answer = buyer.call("POST", "/v1/addresses/validate", home | {"line1": line})
+            return answer["verdict"], answer["checked_by"]
+
+        checks.equal("a known address", judged("Canal Street 12"), ("accept", "google"))
+        checks.equal("a misspelt address", judged("Typo Street 12"), ("confirm", "google"))
+        checks.equal("an address that is not there", judged("Nowhere Lane 1"), ("fix", "google"))
+        nowhere = home | {"line1": "Nowhere Lane 1"}
+        add = partial(buyer.call, "POST", "/v1/users/me/addresses")
+        checks.refused("an address that is not there", lambda: add(nowhere), 422, "invalid")
+        self.world.control("/addresses/faults", {"times": 2, "answer": {"status": 503}})
+        checks.equal("an address nobody can look at", judged("Nowhere Lane 1"), ("accept", "built-in"))
 
     def session(self) -> None:
         """A session of the stranger's, until it ends."""
@@ -523,6 +542,8 @@ class Purchase:
             version = self.seller.stock(variant)["version"]
             chain = wait_until(partial(self.movements, variant, version), "every movement", SETTLE_SECONDS)
             check_chain(checks, chain)
+            audit = self.staff.call("GET", f"/v1/admin/inventory/{variant}/movements")
+            checks.equal("recomputed by staff", (audit["clean"], audit["broken"]), (True, []))
         found = self.staff.call("GET", "/v1/admin/invariants")
         checks.equal("findings", (found["problems"], found["clean"]), ([], True))
 

@@ -9,7 +9,7 @@ use sutler_domain::{
 use sutler_http::{ApiError, Body, Request, Response, request, response, views::ProblemView};
 use sutler_services::{
     App,
-    identity::{self, NewAddress},
+    identity::{self, NewAddress, Wishes},
 };
 use utoipa::ToSchema;
 
@@ -45,13 +45,16 @@ pub struct AddAddressInput {
     /// Whether it is to be the default. The first address is in any case.
     #[serde(default)]
     pub default: bool,
+    /// The address is right even if it cannot be found, or not as it is written here.
+    #[serde(default)]
+    pub confirmed: bool,
 }
 
 fn added(new: &NewAddress) -> Answer {
     response::created_answer(&AddressView::from(&new.entry))
 }
 
-/// Adds an address to the caller's book.
+/// Adds an address to the caller's book. One that cannot be found is refused unless it is `confirmed`.
 ///
 /// # Errors
 /// The problems of the operation's description.
@@ -69,7 +72,7 @@ fn added(new: &NewAddress) -> Answer {
         (status = 401, description = "Not signed in", body = ProblemView),
         (status = 403, description = "The e-mail address is not verified", body = ProblemView),
         (status = 409, description = "The book is full", body = ProblemView),
-        (status = 422, description = "Some fields are not valid", body = ProblemView),
+        (status = 422, description = "Some fields are not valid, or `confirmed` is required", body = ProblemView),
     )
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
@@ -87,5 +90,6 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
         phone: input.phone,
     };
     let address = Address::parse(&draft).map_err(Problem::Invalid)?;
-    Ok(response::answer(identity::add_address(app, &user, address, input.default, &once).await?))
+    let wishes = Wishes { preferred: input.default, confirmed: input.confirmed };
+    Ok(response::answer(identity::add_address(app, &user, address, wishes, &once).await?))
 }

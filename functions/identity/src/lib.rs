@@ -12,6 +12,7 @@ pub mod logout;
 pub mod refresh;
 pub mod register;
 pub mod resend_verification;
+pub mod validate_address;
 pub mod verify_email;
 pub mod views;
 
@@ -29,6 +30,7 @@ pub mod views;
     get_me::handle,
     add_address::handle,
     list_addresses::handle,
+    validate_address::handle,
     create_seller::handle,
     get_seller::handle,
 ))]

@@ -7,7 +7,7 @@ use sutler_testkit::{TestApp, TestCloud, bombard_all};
 
 use crate::{
     add_address, create_seller, get_jwks, get_me, get_seller, list_addresses, login, logout, refresh,
-    register, resend_verification, verify_email,
+    register, resend_verification, validate_address, verify_email,
 };
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn no_request_upsets_a_handler() {
     bombard_all!(
         &test.app, &user.token;
         add_address, create_seller, get_jwks, get_me, get_seller, list_addresses, logout, register,
-        resend_verification, verify_email
+        resend_verification, validate_address, verify_email
     );
     bombard_all!(&issuer, &user.token; login, refresh);
 }

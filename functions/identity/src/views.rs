@@ -1,8 +1,16 @@
 //! What these endpoints show.
 
 use serde::Serialize;
-use sutler_domain::{account::Role, ids::AddressId};
-use sutler_services::identity::{Me, Tokens};
+use sutler_domain::{
+    account::Role,
+    address::Address,
+    address_check::{Checkup, Coordinates, Suggestion},
+    ids::AddressId,
+};
+use sutler_services::{
+    addresses::Checked,
+    identity::{Me, Tokens},
+};
 use sutler_store::{
     signing_keys::PublicKey,
     users::{AddressEntry, Seller},
@@ -161,8 +169,134 @@ pub struct AddressView {
     pub country: String,
     /// Phone number in international form.
     pub phone: Option<String>,
+    /// What was found out about it when it was added; absent in entries from before addresses were checked.
+    pub check: Option<AddressCheckView>,
     /// Since when, RFC 3339.
     pub created_at: String,
+}
+
+/// A place on earth.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CoordinatesView {
+    /// Decimal degrees.
+    #[schema(example = "39.799017")]
+    pub latitude: String,
+    /// Decimal degrees.
+    #[schema(example = "-89.643957")]
+    pub longitude: String,
+}
+
+impl From<Coordinates> for CoordinatesView {
+    fn from(at: Coordinates) -> Self {
+        Self { latitude: at.latitude(), longitude: at.longitude() }
+    }
+}
+
+/// What was found out about an address.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AddressCheckView {
+    /// `accept`, `confirm` or `fix`.
+    #[schema(example = "accept")]
+    pub verdict: &'static str,
+    /// `built-in`, `google` or `amazon`.
+    #[schema(example = "google")]
+    pub checked_by: &'static str,
+    /// Whether its owner said that it is right all the same.
+    pub confirmed: bool,
+    /// Where it is, when that is known.
+    pub coordinates: Option<CoordinatesView>,
+}
+
+impl From<Checkup> for AddressCheckView {
+    fn from(check: Checkup) -> Self {
+        Self {
+            verdict: check.verdict.name(),
+            checked_by: check.checked_by.name(),
+            confirmed: check.confirmed,
+            coordinates: check.coordinates.map(CoordinatesView::from),
+        }
+    }
+}
+
+/// A checked address.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CheckedAddressView {
+    /// `accept`: use it. `confirm`: show the suggestions and let the buyer decide. `fix`: ask for a correction.
+    #[schema(example = "confirm")]
+    pub verdict: &'static str,
+    /// Whose verdict it is: `google` or `amazon`; `built-in` when they were not asked, or did not answer.
+    #[schema(example = "google")]
+    pub checked_by: &'static str,
+    /// The address as it should be written; absent when it is none.
+    pub address: Option<NormalisedAddressView>,
+    /// What there is to say about single fields.
+    pub suggestions: Vec<SuggestionView>,
+    /// Where it is, when that is known.
+    pub coordinates: Option<CoordinatesView>,
+}
+
+/// An address as it should be written.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NormalisedAddressView {
+    /// Who receives it.
+    pub name: String,
+    /// Street and number.
+    pub line1: String,
+    /// Flat, floor, building.
+    pub line2: Option<String>,
+    /// Town.
+    pub city: String,
+    /// State, province or county.
+    pub region: Option<String>,
+    /// Postal code, empty where there are none.
+    pub postal_code: String,
+    /// ISO 3166-1 code of two letters.
+    #[schema(example = "US")]
+    pub country: String,
+    /// Phone number in international form.
+    pub phone: Option<String>,
+}
+
+/// What there is to say about a field of an address.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SuggestionView {
+    /// JSON pointer into the request.
+    #[schema(example = "/postal_code")]
+    pub pointer: String,
+    /// `changed`, `missing` or `unconfirmed`; or what the built-in check calls wrong, as in a refusal.
+    #[schema(example = "changed")]
+    pub code: &'static str,
+    /// What the field should say, when that is known.
+    #[schema(example = "62701-1234")]
+    pub value: Option<String>,
+}
+
+impl From<Address> for NormalisedAddressView {
+    fn from(address: Address) -> Self {
+        Self {
+            name: address.name,
+            line1: address.line1,
+            line2: address.line2,
+            city: address.city,
+            region: address.region,
+            postal_code: address.postal_code,
+            country: address.country.code().to_owned(),
+            phone: address.phone,
+        }
+    }
+}
+
+impl From<Checked> for CheckedAddressView {
+    fn from(checked: Checked) -> Self {
+        let suggestion = |Suggestion { pointer, code, value }| SuggestionView { pointer, code, value };
+        Self {
+            verdict: checked.verdict.name(),
+            checked_by: checked.checked_by.name(),
+            address: checked.address.map(NormalisedAddressView::from),
+            suggestions: checked.suggestions.into_iter().map(suggestion).collect(),
+            coordinates: checked.coordinates.map(CoordinatesView::from),
+        }
+    }
 }
 
 impl From<&AddressEntry> for AddressView {
@@ -178,6 +312,7 @@ impl From<&AddressEntry> for AddressView {
             postal_code: address.postal_code,
             country: address.country.code().to_owned(),
             phone: address.phone,
+            check: entry.check.map(AddressCheckView::from),
             created_at: entry.created_at.rfc3339(),
         }
     }

@@ -13,9 +13,10 @@ use sutler_services::{
     inventory::{self, ChainId},
 };
 
-use crate::views::MovementView;
+use crate::views::{MovementView, movements_csv};
 
-/// Lists the movements of a variant's stock, newest first. A variant that is spread has a history per shard.
+/// Lists the movements of a variant's stock, newest first. A variant that is spread has a history per shard. With
+/// `Accept: text/csv` the page is a table, and the header `x-next-cursor` says where the next one starts.
 ///
 /// # Errors
 /// 404 unless it is the caller's.
@@ -31,7 +32,10 @@ use crate::views::MovementView;
         ("cursor" = Option<String>, Query, description = "Where the page starts: `next_cursor` of the one before"),
     ),
     responses(
-        (status = 200, description = "One page", body = ListView<MovementView>),
+        (status = 200, description = "One page", content(
+            (ListView<MovementView> = "application/json"),
+            (String = "text/csv"),
+        )),
         (status = 401, description = "No valid access token", body = ProblemView, content_type = "application/problem+json"),
         (status = 403, description = "E-mail address not verified", body = ProblemView, content_type = "application/problem+json"),
         (status = 404, description = "Missing or not yours", body = ProblemView, content_type = "application/problem+json"),
@@ -47,6 +51,10 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let shard = request::query(&request, "shard", str::parse::<u8>)?.unwrap_or(FIRST_SHARD);
     let (seller, chain) = (SellerId::of_user(&user), ChainId { variant, shard });
     let (found, next) = inventory::movements(app, &seller, &chain, before, page.limit).await?;
-    let items = found.iter().map(MovementView::from).collect();
-    Ok(response::ok(&ListView { items, next_cursor: next.map(|number| number.to_string()) }))
+    let next_cursor = next.map(|number| number.to_string());
+    let items: Vec<MovementView> = found.iter().map(MovementView::from).collect();
+    if request::wants_csv(&request) {
+        return Ok(response::csv("movements.csv", movements_csv(&items), next_cursor.as_deref()));
+    }
+    Ok(response::ok(&ListView { items, next_cursor }))
 }

@@ -8,13 +8,16 @@ use sutler_domain::{
     stock::StockOp,
 };
 use sutler_http::response;
-use sutler_services::catalog::{
-    Offer,
-    categories::{self, CategoryDraft},
-    products::{self, ProductDraft},
-    variants::VariantDraft,
+use sutler_services::{
+    catalog::{
+        Offer,
+        categories::{self, CategoryDraft},
+        products::{self, ProductDraft},
+        variants::VariantDraft,
+    },
+    inventory::{StockChange, record_movements},
 };
-use sutler_store::{StoreError, Transaction, stock};
+use sutler_store::{StoreError, Transaction, movements::StockImage, stock, stream::StreamRecord};
 use sutler_testkit::{TestAnswer, TestApp, TestCall, TestUser};
 
 use crate::{adjust_stock, get_stock, list_inventory, list_movements, set_flash_sale};
@@ -324,4 +327,49 @@ async fn no_movements_is_an_empty_list() {
     let shop = Shop::with(5).await;
     let answer = shop.test.call(list_movements::handle, shop.call("GET", &shop.owner)).await;
     assert_eq!((answer.status, answer.body), (200, json!({"items": [], "next_cursor": null})));
+}
+
+/// What the stream does with changes of stock.
+async fn record(shop: &Shop) {
+    let stocks = shop.test.db.drain_stream().into_iter().filter(|change| change.sk.starts_with("STOCK#"));
+    let read = |record: Value| {
+        let record: StreamRecord = serde_json::from_value(record).unwrap();
+        let after: StockImage = record.new_image().unwrap().unwrap();
+        StockChange { before: record.old_image().unwrap(), after, at: shop.test.app.now() }
+    };
+    record_movements(&shop.test.app, stocks.map(|change| read(change.record)).collect()).await.unwrap();
+}
+
+#[tokio::test]
+async fn movements_come_as_a_table_that_is_safe_to_open() {
+    let shop = Shop::with(5).await;
+    for reason in ["=HYPERLINK(\"http://x\",\"y\")", "broken, 2 of \"them\"", "@SUM(A1)"] {
+        assert_eq!(shop.adjust(&json!({"delta": 1, "reason": reason})).await.status, 200);
+    }
+    record(&shop).await;
+    let ask = async |accept: &str, cursor: Option<&str>| {
+        let call = shop.call("GET", &shop.owner).header("accept", accept).query("limit", "3");
+        let call = if let Some(cursor) = cursor { call.query("cursor", cursor) } else { call };
+        shop.test.call(list_movements::handle, call).await
+    };
+    let page = ask("text/csv", None).await;
+    assert_eq!((page.status, page.headers["content-type"].as_str()), (200, "text/csv; charset=utf-8"));
+    assert_eq!(page.headers["content-disposition"], "attachment; filename=\"movements.csv\"");
+    let rows: Vec<&str> = page.text.split("\r\n").collect();
+    assert_eq!(rows.len(), 5, "names, three movements, the end: {}", page.text);
+    assert!(rows[1].contains(",add,\"'@SUM(A1)\",1,"), "{}", rows[1]);
+    assert!(rows[2].contains(",\"broken, 2 of \"\"them\"\"\","), "{}", rows[2]);
+    assert!(rows[3].contains(",\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\","), "{}", rows[3]);
+    // The same pages as in JSON.
+    let json = ask("application/json", None).await;
+    assert_eq!(json.body["next_cursor"], json!(page.headers["x-next-cursor"]));
+    let last = ask("TEXT/CSV; q=0.9, application/json", Some(&page.headers["x-next-cursor"])).await;
+    assert!(!last.headers.contains_key("x-next-cursor"));
+    assert_eq!(last.text.split("\r\n").count(), 3, "{}", last.text);
+    for other in ["", "*/*", "application/json, text/csv", "text/html", "text/*"] {
+        assert_eq!(ask(other, None).await.body, json.body, "{other}");
+    }
+    let rival = shop.test.seller("eve").await;
+    let call = shop.call("GET", &rival).header("accept", "text/csv");
+    assert_eq!(shop.test.call(list_movements::handle, call).await.problem(), "not-found");
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sutler_domain::{movement::Movement, problem::Problem, shards::FlashSale, stock::Quantities};
+use sutler_http::csv;
 use sutler_services::{
     flash_sales::{Terms, TermsSet},
     inventory::{Adjustment, Count, StockedVariant},
@@ -211,4 +212,47 @@ impl From<&Movement> for MovementView {
             hash: movement.hash.clone(),
         }
     }
+}
+
+/// The columns of [`movements_csv`], in order.
+const COLUMNS: [&str; 16] = [
+    "shard",
+    "number",
+    "operation",
+    "reference",
+    "quantity",
+    "available_before",
+    "reserved_before",
+    "committed_before",
+    "partner_before",
+    "available_after",
+    "reserved_after",
+    "committed_after",
+    "partner_after",
+    "at",
+    "prev_hash",
+    "hash",
+];
+
+/// Movements as a table with a row of names.
+#[must_use]
+pub fn movements_csv(movements: &[MovementView]) -> String {
+    let mut table = csv::row(COLUMNS);
+    for movement in movements {
+        let MovementView { before, after, .. } = movement;
+        let places = |at: &QuantitiesView| {
+            [at.available, at.reserved, at.committed, at.partner].map(|n| n.to_string())
+        };
+        let numbers = [movement.shard.to_string(), movement.number.to_string()];
+        let quantity = movement.quantity.to_string();
+        let (before, after) = (places(before), places(after));
+        let cells = numbers
+            .iter()
+            .map(String::as_str)
+            .chain([movement.operation, &movement.reference, &quantity])
+            .chain(before.iter().chain(&after).map(String::as_str))
+            .chain([movement.at.as_str(), &movement.prev_hash, &movement.hash]);
+        table.push_str(&csv::row(cells));
+    }
+    table
 }

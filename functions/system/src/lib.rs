@@ -4,6 +4,7 @@ pub mod check_invariants;
 pub mod get_docs;
 pub mod get_health;
 pub mod get_openapi;
+pub mod verify_movements;
 
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,12 @@ mod tests_hostile;
 
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(get_health::handle, get_openapi::handle, get_docs::handle, check_invariants::handle))]
+#[openapi(paths(
+    get_health::handle,
+    get_openapi::handle,
+    get_docs::handle,
+    check_invariants::handle,
+    verify_movements::handle
+))]
 #[derive(Debug)]
 pub struct ApiDoc;

@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 use sutler_domain::{account::Role, stock::StockOp};
-use sutler_store::stock;
+use sutler_services::inventory::{StockChange, record_movements};
+use sutler_store::{
+    Expression, Key, Table, codec::number, movements::StockImage, stock, stream::StreamRecord,
+};
 use sutler_testkit::{Fault, Operation, Rule, Stage, TestAnswer, TestApp, TestCall};
 
-use crate::{check_invariants, get_docs, get_health, get_openapi};
+use crate::{check_invariants, get_docs, get_health, get_openapi, verify_movements};
 
 #[tokio::test]
 async fn health_tells_the_version_and_whether_the_database_answers() {
@@ -139,5 +142,56 @@ async fn only_finance_and_administrators_check_the_books() {
     }
     for staff in [&finance, &test.staff("root", Role::Admin).await] {
         assert_eq!(test.call(check_invariants::handle, call.clone().by(staff)).await.status, 200);
+    }
+}
+
+/// What the stream does with changes of stock.
+async fn record(test: &TestApp) {
+    let stocks = test.db.drain_stream().into_iter().filter(|change| change.sk.starts_with("STOCK#"));
+    let read = |record: Value| {
+        let record: StreamRecord = serde_json::from_value(record).unwrap();
+        let after: StockImage = record.new_image().unwrap().unwrap();
+        StockChange { before: record.old_image().unwrap(), after, at: test.app.now() }
+    };
+    record_movements(&test.app, stocks.map(|change| read(change.record)).collect()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_history_of_stock_is_recomputed_and_its_first_broken_link_named() {
+    let test = TestApp::new().await;
+    let (seller, buyer) = (test.seller("ada").await, test.user("bob").await);
+    let finance = test.staff("fay", Role::Finance).await;
+    let thing = test.goods(&seller, 1_999, 50).await;
+    test.order(&buyer, &[(&thing, 2)]).await;
+    record(&test).await;
+    test.order(&buyer, &[(&thing, 3)]).await;
+    let check = async || {
+        let call = TestCall::get("/v1/admin/inventory/x/movements").parameter("variant", thing.as_str());
+        test.call(verify_movements::handle, call.by(&finance)).await
+    };
+    drop(test.db.drain_stream());
+    let late = check().await;
+    assert_eq!(late.status, 200, "{}", late.text);
+    insta::assert_json_snapshot!("verify_movements_late", late.body);
+    let forge = Expression::when("attribute_exists(#pk)").then("SET #quantity = :n").with(":n", number(1));
+    let link = Key::new(Table::Commerce, format!("MOVES#{thing}"), "MOVE#000000000002");
+    test.app.store.update(&link, &forge).await.unwrap();
+    insta::assert_json_snapshot!("verify_movements_broken", check().await.body);
+}
+
+#[tokio::test]
+async fn only_finance_and_administrators_verify_movements() {
+    let test = TestApp::new().await;
+    let (seller, finance) = (test.seller("ada").await, test.staff("fay", Role::Finance).await);
+    let thing = test.goods(&seller, 1_999, 50).await;
+    let call = |variant: &str| TestCall::get("/v1/admin/inventory/x/movements").parameter("variant", variant);
+    test.needs_token(&finance, verify_movements::handle, call(thing.as_str())).await;
+    for other in [&seller, &test.unverified("tim").await, &test.staff("sue", Role::Support).await] {
+        let refused = test.refused(verify_movements::handle, call(thing.as_str()).by(other)).await;
+        assert_eq!((refused.status, refused.problem()), (403, "forbidden"));
+    }
+    for nothing in ["", "x", "var_01J8ZQ5K3N0V7X2Y4T6B8D9FGH00"] {
+        let refused = test.refused(verify_movements::handle, call(nothing).by(&finance)).await;
+        assert_eq!((refused.status, refused.problem()), (404, "not-found"), "{nothing}");
     }
 }

@@ -31,7 +31,7 @@ mod tests {
         shards::Shift,
         stock::{Stock, StockOp},
     };
-    use sutler_services::inventory::{Chain, ChainId, verify_chain};
+    use sutler_services::chains::{Chain, ChainId, verify_chain};
     use sutler_store::{Key, Table, Transaction, stock};
     use sutler_testkit::{Change, TestApp};
 

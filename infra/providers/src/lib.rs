@@ -3,6 +3,7 @@
 //! A test starts [`Providers`] in its own process on a free port; `make run` starts the `providers` program.
 //! Both keep state in memory, refuse what the real service refuses and take orders under `/_test/`.
 
+pub mod addresses;
 pub mod chapa;
 mod controls;
 mod courier;
@@ -32,6 +33,7 @@ use axum::{
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
+pub use addresses::Addresses;
 pub use chapa::Chapa;
 pub use faults::{Answer, Fault, When};
 pub use paypal::PayPal;
@@ -45,6 +47,7 @@ pub struct Providers {
     stripe: Stripe,
     chapa: Chapa,
     paypal: PayPal,
+    addresses: Addresses,
     api: Arc<OnceLock<String>>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -72,12 +75,13 @@ impl Providers {
         let chapa = Chapa::new(base_url.clone(), stopped.clone());
         let paypal = PayPal::new(base_url, stopped.clone());
         let turnstile = Turnstile::default();
+        let addresses = Addresses::default();
         let api = Arc::new(OnceLock::new());
         let sending_on = Router::new().route("/api/{*path}", get(send_on)).with_state(Arc::clone(&api));
         let router = Router::new()
             .merge(sending_on)
             .route("/_test/health", get(async || Json(json!({"status": "ok"}))))
-            .merge(resetting(&stripe, &chapa, &paypal, &turnstile))
+            .merge(resetting(&stripe, &chapa, &paypal, &turnstile, &addresses))
             .merge(stripe::http::router(&stripe))
             .merge(stripe::routes::router(&stripe))
             .merge(controls::router(&stripe))
@@ -85,9 +89,10 @@ impl Providers {
             .merge(controls::router(&chapa))
             .merge(paypal::http::router(&paypal))
             .merge(controls::router(&paypal))
-            .merge(turnstile::router(&turnstile));
+            .merge(turnstile::router(&turnstile))
+            .merge(addresses::router(&addresses));
         let serving = tokio::spawn(server::serve(listener, router, stopped));
-        Ok(Self { address, stripe, chapa, paypal, api, stop, serving })
+        Ok(Self { address, stripe, chapa, paypal, addresses, api, stop, serving })
     }
 
     /// Where the stand-ins listen, without a trailing slash.
@@ -114,11 +119,29 @@ impl Providers {
         format!("http://{}/paypal", self.address)
     }
 
+    /// What to give the adapter of Google Address Validation as its base URL.
+    #[must_use]
+    pub fn google_url(&self) -> String {
+        format!("http://{}/google", self.address)
+    }
+
+    /// What to give the SDK of Amazon Location as its endpoint.
+    #[must_use]
+    pub fn geo_places_url(&self) -> String {
+        format!("http://{}/geo-places", self.address)
+    }
+
     /// Sends browsers that come to `/api/…` on to the marketplace at `url`: its address may not be known before it is
     /// deployed, and has to be told to it when it is.
     pub fn send_on_to(&self, url: impl Into<String>) {
         // The first one stays.
         drop(self.api.set(url.into()));
+    }
+
+    /// The test controls of those who check addresses.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// Chapa's test controls.
@@ -157,14 +180,21 @@ async fn send_on(State(api): State<Arc<OnceLock<String>>>, uri: Uri) -> Response
 }
 
 /// Forgets what all of them hold.
-fn resetting(stripe: &Stripe, chapa: &Chapa, paypal: &PayPal, turnstile: &Turnstile) -> Router {
+fn resetting(
+    stripe: &Stripe,
+    chapa: &Chapa,
+    paypal: &PayPal,
+    turnstile: &Turnstile,
+    addresses: &Addresses,
+) -> Router {
     let (stripe, chapa, paypal) = (stripe.clone(), chapa.clone(), paypal.clone());
-    let turnstile = turnstile.clone();
+    let (turnstile, addresses) = (turnstile.clone(), addresses.clone());
     let reset = move || async move {
         stripe.reset();
         chapa.reset();
         paypal.reset();
         turnstile.reset();
+        addresses.reset();
         Json(json!({}))
     };
     Router::new().route("/_test/reset", post(reset))

@@ -9,8 +9,8 @@ use sutler_domain::{
 };
 use sutler_gateways::payment::PaymentStatus;
 use sutler_services::{
+    chains::{ChainId, verify_chain},
     invariants,
-    inventory::{ChainId, verify_chain},
 };
 use sutler_store::events;
 

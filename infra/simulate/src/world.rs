@@ -233,7 +233,7 @@ impl World {
     fn move_in(&mut self, transaction: &mut Transaction, user: UserId) -> Result<(), Failure> {
         let now = self.app.now();
         let address = AddressId::generate(&*self.app.ids, now);
-        let entry = AddressEntry { id: address.clone(), address: home()?, created_at: now };
+        let entry = AddressEntry { id: address.clone(), address: home()?, check: None, created_at: now };
         create(transaction, address_key(&user, &address), "address", &entry)?;
         self.buyers.push(Buyer { cart: CartId::of_user(&user), user, address });
         Ok(())

@@ -25,6 +25,9 @@ pub enum Failure {
     /// A call that is measured did not work.
     #[error("cannot measure: {0}")]
     Bench(String),
+    /// The history of stock cannot be read.
+    #[error("cannot verify the movements: {0}")]
+    Movements(String),
     /// `cargo metadata` did not answer.
     #[error("cargo metadata: {0}")]
     Cargo(String),

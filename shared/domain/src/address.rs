@@ -37,6 +37,11 @@ impl Country {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// Whether post there does not arrive without a state or province.
+    fn needs_region(self) -> bool {
+        NEEDS_REGION.as_bytes().chunks(3).any(|known| known.starts_with(&self.0))
+    }
+
     /// How postal codes are written there: `9` is a digit, `A` a letter, `*` either, all else itself. Without
     /// a pattern any code of up to [`POSTAL_CODE_CHARS_MAX`] characters is taken.
     fn postal_patterns(self) -> &'static [&'static str] {
@@ -156,6 +161,9 @@ impl Address {
         let city = line("/city", &draft.city);
         let region = draft.region.as_deref().map(|text| line("/region", text));
         let country = Country::parse(&draft.country);
+        if region.is_none() && country.is_ok_and(Country::needs_region) {
+            errors.push(FieldError::new("/region", "missing"));
+        }
         let postal_code = draft.postal_code.as_deref().unwrap_or_default().trim().to_uppercase();
         if let Ok(country) = country
             && let Err(code) = check_postal_code(&postal_code, country)
@@ -175,6 +183,22 @@ impl Address {
             }
             Ok(_) | Err(CountryError) => Err(errors),
         }
+    }
+
+    /// Checks an address that was stored, maybe before there were all of today's rules.
+    ///
+    /// # Errors
+    /// As [`Address::parse`].
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        Self::parse(&AddressDraft::from(self)).map(drop)
+    }
+}
+
+impl From<&Address> for AddressDraft {
+    fn from(address: &Address) -> Self {
+        let Address { name, line1, line2, city, region, postal_code, country, phone } = address.clone();
+        let postal_code = Some(postal_code).filter(|code| !code.is_empty());
+        Self { name, line1, line2, city, region, postal_code, country: country.into(), phone }
     }
 }
 
@@ -228,6 +252,9 @@ const NO_POSTAL_CODES: &str = "\
 AE AG AN AO AW BF BI BJ BO BS BW BZ CD CF CG CI CK CM DJ DM ER FJ GA GD GH GM GQ GY HK JM KI KM KN KP LC ML MO \
 MR MS MW NR NU PA QA RW SB SC SL SR ST SY TD TG TK TL TO TV UG VU YE ZW";
 
+/// Countries whose post sorts by state or province.
+const NEEDS_REGION: &str = "AU BR CA CN IN JP MX US";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +302,7 @@ mod tests {
             ("/line1", "too-long"),
             ("/line2", "invalid"),
             ("/city", "invalid"),
+            ("/region", "missing"),
             ("/postal_code", "invalid"),
             ("/phone", "invalid"),
         ];
@@ -315,9 +343,28 @@ mod tests {
     }
 
     #[test]
-    fn an_address_survives_storage() {
+    fn a_state_is_asked_for_where_post_needs_one() {
+        let without = |country: &str, postal_code: &str| {
+            let (country, postal_code) = (country.to_owned(), Some(postal_code.to_owned()));
+            AddressDraft { country, postal_code, region: None, ..draft() }
+        };
+        for (country, code) in [("US", "94105"), ("CA", "K1A 0B1"), ("AU", "2000"), ("JP", "100-0001")] {
+            assert_eq!(codes(&without(country, code)), [("/region".to_owned(), "missing")], "{country}");
+        }
+        for (country, code) in [("DE", "10115"), ("ET", "1000"), ("FR", "75001"), ("SG", "018956")] {
+            assert!(Address::parse(&without(country, code)).is_ok(), "{country}");
+        }
+    }
+
+    #[test]
+    fn an_address_survives_storage_and_is_checked_by_the_rules_of_today() {
         let address = Address::parse(&draft()).unwrap();
         let text = serde_json::to_string(&address).unwrap();
-        assert_eq!(serde_json::from_str::<Address>(&text).unwrap(), address);
+        let stored = serde_json::from_str::<Address>(&text).unwrap();
+        assert_eq!(stored, address);
+        assert_eq!(stored.check(), Ok(()));
+        let of_old = Address { country: Country::parse("US").unwrap(), ..stored };
+        let named = of_old.check().unwrap_err().into_iter().map(|error| error.pointer);
+        assert_eq!(named.collect::<Vec<_>>(), ["/region", "/postal_code"]);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod address;
+pub mod address_check;
 pub mod cart;
 pub mod category;
 pub mod coupon;

@@ -53,6 +53,15 @@ pub enum ChainError {
     /// Its quantities do not follow from what it says happened.
     #[error("the operation does not explain the quantities")]
     Operation,
+    /// It lies in the history of another shard or variant.
+    #[error("it belongs to another history")]
+    Elsewhere,
+    /// It does not read as a movement.
+    #[error("it cannot be read")]
+    Unreadable,
+    /// The stock never had the version that it led to.
+    #[error("the stock never had this version")]
+    Ahead,
 }
 
 impl Movement {

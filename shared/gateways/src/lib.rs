@@ -2,11 +2,20 @@
 //!
 //! The ports are plain traits and structs; an adapter turns its SDK's failures into what a caller may do about them.
 
+pub mod address_check;
 pub mod bot_check;
 pub mod payment;
 pub mod secret;
 
-#[cfg(any(feature = "mail", feature = "queue", feature = "bus", feature = "secrets"))]
+#[cfg(feature = "amazon-address")]
+pub mod amazon_address;
+#[cfg(any(
+    feature = "amazon-address",
+    feature = "bus",
+    feature = "mail",
+    feature = "queue",
+    feature = "secrets"
+))]
 mod aws;
 #[cfg(feature = "bus")]
 pub mod bus;
@@ -18,6 +27,8 @@ pub mod chapa;
 pub mod chapa_reference;
 #[cfg(feature = "chapa-webhook")]
 pub mod chapa_webhook;
+#[cfg(feature = "google-address")]
+pub mod google_address;
 #[cfg(feature = "json-http")]
 pub mod json_http;
 #[cfg(feature = "mail")]

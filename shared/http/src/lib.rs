@@ -1,5 +1,6 @@
 //! Between HTTP and the use cases: reading requests, rendering answers and refusals.
 
+pub mod csv;
 pub mod problem;
 pub mod quote_view;
 pub mod request;

@@ -258,6 +258,20 @@ pub fn if_match(request: &Request) -> Result<Version, ApiError> {
     })
 }
 
+/// Whether the caller would rather have `text/csv` than JSON: the first of the two that `Accept` names.
+#[must_use]
+pub fn wants_csv(request: &Request) -> bool {
+    let accepted =
+        request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut kinds = accepted.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
+    let is_ours = |kind: &&str| {
+        ["text/csv", "application/json", "application/*", "*/*"]
+            .iter()
+            .any(|known| kind.eq_ignore_ascii_case(known))
+    };
+    kinds.find(is_ours).is_some_and(|kind| kind.eq_ignore_ascii_case("text/csv"))
+}
+
 /// The secret of a guest cart, from `Cart-Token`.
 #[must_use]
 pub fn cart_token(request: &Request) -> Option<&str> {

@@ -48,6 +48,22 @@ pub fn cached(content_type: &'static str, text: &'static str) -> Response<Body> 
     response
 }
 
+/// 200 with a table, and in `x-next-cursor` where its next page starts.
+#[must_use]
+pub fn csv(file_name: &'static str, table: String, next_cursor: Option<&str>) -> Response<Body> {
+    let mut response = of(StatusCode::OK, table);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{file_name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    if let Some(cursor) = next_cursor.and_then(|cursor| HeaderValue::from_str(cursor).ok()) {
+        headers.insert("x-next-cursor", cursor);
+    }
+    response
+}
+
 /// 202 with a view.
 #[must_use]
 pub fn accepted<T: Serialize>(view: &T) -> Response<Body> {

@@ -97,3 +97,19 @@ pub fn sesv2(config: &Config) -> Result<aws_sdk_sesv2::Client, ConfigError> {
 pub fn secrets(config: &Config) -> Result<aws_sdk_secretsmanager::Client, ConfigError> {
     Ok(aws_sdk_secretsmanager::Client::new(&sdk_config(config)?))
 }
+
+/// How Amazon Location is reached, at `base_url` if there is one.
+///
+/// # Errors
+/// [`ConfigError`] as [`sdk_config`].
+#[cfg(feature = "addresses")]
+pub fn geoplaces(
+    config: &Config,
+    base_url: Option<&str>,
+) -> Result<aws_sdk_geoplaces::config::Builder, ConfigError> {
+    let own = aws_sdk_geoplaces::config::Builder::from(&sdk_config(config)?);
+    Ok(match base_url {
+        Some(url) => own.endpoint_url(url),
+        None => own,
+    })
+}

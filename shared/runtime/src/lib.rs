@@ -67,6 +67,36 @@ pub fn guarded(config: &Config, app: App) -> Result<App, ConfigError> {
     Ok(App { door: sutler_services::identity::Doorkeeper::new(Some(Arc::new(check))), ..app })
 }
 
+/// The application with somebody to ask about addresses, unless the deployment does without.
+///
+/// # Errors
+/// [`ConfigError`] when a setting is missing, or `ADDRESS_CHECK` names nobody we know.
+#[cfg(feature = "addresses")]
+pub fn surveyed(config: &Config, app: App) -> Result<App, ConfigError> {
+    use sutler_gateways::{
+        address_check::AddressCheck,
+        amazon_address::AmazonAddressCheck,
+        google_address::GoogleAddressCheck,
+        secrets::{Secrets, Slot},
+    };
+    let check: Arc<dyn AddressCheck> = match config.text("ADDRESS_CHECK")? {
+        "none" => return Ok(app),
+        "google" => {
+            let secrets = Secrets::new(aws::secrets(config)?, i64::MAX);
+            let key = Slot::new(secrets, config.text("SECRET_GOOGLE_MAPS")?);
+            Arc::new(GoogleAddressCheck::new(config.text("GOOGLE_ADDRESS_API_BASE")?, key))
+        }
+        "amazon" => {
+            let base_url = config.optional("AMAZON_LOCATION_API_BASE");
+            Arc::new(AmazonAddressCheck::new(aws::geoplaces(config, base_url)?))
+        }
+        _ => {
+            return Err(ConfigError { name: "ADDRESS_CHECK", problem: "is none of google, amazon and none" });
+        }
+    };
+    Ok(App { surveyor: sutler_services::addresses::Surveyor::new(Some(check)), ..app })
+}
+
 /// Starts logging, reads the configuration and builds what every use case needs.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use sutler_domain::{
 };
 use sutler_store::Store;
 
-use crate::{auth::KeyCache, identity::Doorkeeper};
+use crate::{addresses::Surveyor, auth::KeyCache, identity::Doorkeeper};
 
 /// How this marketplace trades. Read once at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct App {
     pub keys: Arc<KeyCache>,
     /// Who keeps programs out of the calls that only people make. Open unless a function is given one.
     pub door: Doorkeeper,
+    /// Who is asked whether goods arrive at an address. Nobody unless a function is given one.
+    pub surveyor: Surveyor,
 }
 
 impl fmt::Debug for App {
@@ -68,6 +70,7 @@ impl App {
             settings: Arc::new(settings),
             keys: Arc::new(KeyCache::new()),
             door: Doorkeeper::new(None),
+            surveyor: Surveyor::new(None),
         }
     }
 

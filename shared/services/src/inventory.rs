@@ -13,7 +13,7 @@ use sutler_domain::{
     time::Timestamp,
 };
 use sutler_store::{
-    Guard, StoreError, Transaction, Version, Versioned,
+    Guard, StoreError, Transaction, Versioned,
     catalog::ProductList,
     flash_sales,
     movements::StockImage,
@@ -30,11 +30,6 @@ pub const PRODUCTS_PER_PAGE_MAX: u16 = 25;
 
 /// How often an absolute count is worked out again because the stock moved meanwhile.
 const RACES_MAX: u32 = 8;
-
-/// How many movements are read at a time when a chain is verified.
-const CHAIN_PAGE: u16 = 1_000;
-/// How many such pages a chain may have.
-const CHAIN_PAGES_MAX: u32 = 1_000;
 
 /// A variant with its stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -384,56 +379,4 @@ async fn previous(app: &App, movement: &Movement) -> Result<Option<Movement>, Er
         None | Some(0) => Ok(None),
         Some(number) => Ok(app.store.movement(&ChainId::of(movement), number).await?),
     }
-}
-
-/// What a check of a shard's history found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
-    /// How many movements there are up to the first that is wrong.
-    pub movements: u64,
-    /// How many versions of the stock the stream has not turned into movements yet.
-    pub behind: u64,
-    /// The number of the first movement that is wrong, and why.
-    pub broken: Option<(u64, ChainError)>,
-}
-
-/// Checks the whole history of a shard: every seal, every step, and that it ends where the stock is.
-///
-/// # Errors
-/// [`Error`] when the database does not answer, or when the history is longer than can be checked.
-pub async fn verify_chain(app: &App, chain: &ChainId) -> Result<Chain, Error> {
-    // Read first: movements that come in meanwhile can only be newer than it.
-    let stock = app.store.shard(chain).await?;
-    let version = stock.as_ref().map_or(Version(0), |stock| stock.version);
-    let mut last: Option<Movement> = None;
-    for _ in 0..CHAIN_PAGES_MAX {
-        let number = last.as_ref().map_or(0, |movement| movement.number);
-        let page = app.store.movements_after(chain, number, CHAIN_PAGE).await?;
-        let full = !page.is_empty();
-        for movement in page {
-            let here = movement.number;
-            let ends = stock.as_ref().filter(|stock| stock.version.0 == here);
-            let mut checked = movement.check_after(last.as_ref());
-            if ends.is_some_and(|stock| stock.value.quantities() != movement.after) {
-                checked = checked.and(Err(ChainError::Quantities));
-            }
-            if let Err(error) = checked {
-                return Ok(Chain {
-                    movements: number_of(last.as_ref()),
-                    behind: 0,
-                    broken: Some((here, error)),
-                });
-            }
-            last = Some(movement);
-        }
-        if !full {
-            let movements = number_of(last.as_ref());
-            return Ok(Chain { movements, behind: version.0.saturating_sub(movements), broken: None });
-        }
-    }
-    Err(Error::Internal(format!("the history of {} is longer than can be checked", chain.variant).into()))
-}
-
-fn number_of(movement: Option<&Movement>) -> u64 {
-    movement.map_or(0, |movement| movement.number)
 }

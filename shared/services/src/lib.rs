@@ -1,9 +1,11 @@
 //! Use cases: each joins rules, database and providers into one business step.
 
+pub mod addresses;
 pub mod app;
 pub mod auth;
 pub mod carts;
 pub mod catalog;
+pub mod chains;
 pub mod coupons;
 pub mod error;
 pub mod flash_sales;

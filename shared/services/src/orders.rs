@@ -25,7 +25,7 @@ use sutler_store::{
 };
 
 use crate::{
-    App, Error,
+    App, Error, addresses,
     carts::{CartAccess, ReadCart, read},
     coupons,
     quotes::{CartQuote, cost, fill},
@@ -167,9 +167,9 @@ async fn read_checkout(
         return Err(Problem::Unauthenticated.into());
     }
     let address = item(2).ok_or_else(|| Problem::field("/address", "unknown"))?;
-    let address: Versioned<AddressEntry> = decode(address)?;
+    let address = addresses::destination(decode::<AddressEntry>(address)?.value)?;
     let rules = rules::read(app, item(3))?.value;
-    Ok(Ok(Checkout { cart, user: user.value, address: address.value.address, rules }))
+    Ok(Ok(Checkout { cart, user: user.value, address, rules }))
 }
 
 fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote) -> PlacedOrder {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sutler_domain::{
     account::{Email, Role, ShopSlug, ShopState, Username},
     address::Address,
+    address_check::Checkup,
     ids::{AddressId, SellerId, UserId},
     time::Timestamp,
 };
@@ -79,6 +80,9 @@ pub struct AddressEntry {
     pub id: AddressId,
     /// What it says.
     pub address: Address,
+    /// What was found out about it when it was added; nothing in entries from before addresses were checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Checkup>,
     /// Since when.
     pub created_at: Timestamp,
 }

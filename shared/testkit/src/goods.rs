@@ -125,7 +125,7 @@ impl TestApp {
             phone: None,
         };
         let address = Address::parse(&draft).expect("an address");
-        let entry = AddressEntry { id: id.clone(), address, created_at: self.app.now() };
+        let entry = AddressEntry { id: id.clone(), address, check: None, created_at: self.app.now() };
         self.put(address_key(user.id(), &id), "address", &entry).await;
         id
     }

@@ -3,13 +3,17 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sutler_domain::{
     account::Role,
+    address_check::{CheckedBy, Checkup, Verdict},
     cart::{Cart, Owner, Quantity},
-    ids::{CartId, OrderId},
+    ids::{AddressId, CartId, OrderId},
     money::{Currency, Money},
     product::ListingState,
 };
 use sutler_services::Settings;
-use sutler_store::{Transaction, carts};
+use sutler_store::{
+    Transaction, carts,
+    users::{AddressEntry, address_key},
+};
 use sutler_testkit::{TestCall, TestUser};
 
 use super::{Market, is, text};
@@ -279,4 +283,43 @@ async fn parallel_repetitions_are_one_order() {
     assert_eq!(market.test.stock(&market.thing).await, (5, 5, 0));
     assert!(OrderId::parse(&text(&won, "/id")).is_ok());
     market.test.assert_clean().await;
+}
+
+#[tokio::test]
+async fn an_address_that_goods_do_not_arrive_at_fails_before_stock_is_reserved() {
+    let market = Market::open().await;
+    let test = &market.test;
+    let entry = test.app.store.address(market.buyer.id(), &market.address).await.unwrap().unwrap();
+    let kept = |change: fn(&mut AddressEntry)| {
+        let id = AddressId::generate(test.app.ids.as_ref(), test.app.now());
+        let mut entry = AddressEntry { id, ..entry.clone() };
+        change(&mut entry);
+        entry
+    };
+    let check = |entry: &mut AddressEntry, confirmed| {
+        let (verdict, checked_by, at) = (Verdict::Fix, CheckedBy::Google, entry.created_at);
+        entry.check = Some(Checkup { verdict, checked_by, confirmed, coordinates: None, at });
+    };
+    // Stored before there was the rule that it breaks.
+    let of_old = kept(|entry| entry.address.postal_code = "1011".to_owned());
+    let mut unconfirmed = kept(|_| ());
+    check(&mut unconfirmed, false);
+    for (entry, named) in [(of_old, "/address: invalid"), (unconfirmed, "/address: not-confirmed")] {
+        test.put(address_key(market.buyer.id(), &entry.id), "address", &entry).await;
+        let cart = test.fill_cart(&market.buyer, &[(&market.thing, 2)]).await;
+        let quote = test.quote_hash(&market.buyer, &cart, &entry.id).await;
+        let body = json!({"cart": cart, "address": entry.id, "quote": quote});
+        let refused = market.refuses(market.placing(&body)).await;
+        assert_eq!((refused.status, refused.invalid_fields()), (422, vec![named.to_owned()]));
+        assert_eq!(test.stock(&market.thing).await, (10, 0, 0));
+    }
+    let mut confirmed = kept(|_| ());
+    check(&mut confirmed, true);
+    test.put(address_key(market.buyer.id(), &confirmed.id), "address", &confirmed).await;
+    let cart = test.fill_cart(&market.buyer, &[(&market.thing, 2)]).await;
+    let quote = test.quote_hash(&market.buyer, &cart, &confirmed.id).await;
+    let body = json!({"cart": cart, "address": confirmed.id, "quote": quote});
+    test.db.reset_meter();
+    assert_eq!(market.place(&body).await.status, 201);
+    assert!(test.db.meter().round_trips() <= 4, "the token's key, and three for the order");
 }

@@ -11,7 +11,7 @@ pub use accounts::{
     VerificationMail, grant_role, issue_verification, register, resend_verification, verify_email,
 };
 pub use bots::{Doorkeeper, Visitor};
-pub use profile::{Me, NewAddress, add_address, addresses, create_seller, me, seller_by_slug};
+pub use profile::{Me, NewAddress, Wishes, add_address, addresses, create_seller, me, seller_by_slug};
 pub use sessions::{Credentials, Tokens, let_guest_in, login, logout, refresh};
 pub use signing::{Issuer, Rotation, jwks, rotate_signing_keys};
 

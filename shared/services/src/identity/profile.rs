@@ -3,6 +3,7 @@
 use sutler_domain::{
     account::{ShopDraft, ShopSlug, ShopState},
     address::Address,
+    address_check::Verdict,
     idempotency::{Answer, Once},
     ids::{AddressId, SellerId, UserId},
     problem::Problem,
@@ -12,7 +13,7 @@ use sutler_store::{
     users::{ADDRESSES_MAX, AddressEntry, Seller, User, seller_key, shop_key, user_key},
 };
 
-use crate::{App, Error};
+use crate::{App, Error, addresses};
 
 /// A user as they see themselves.
 #[derive(Debug, Clone)]
@@ -45,19 +46,41 @@ pub struct NewAddress {
     pub preferred: bool,
 }
 
-/// Adds an address to the caller's book. The first becomes the default, and so does one that is `preferred`.
+/// What somebody wants of an address they add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wishes {
+    /// It is to be the default.
+    pub preferred: bool,
+    /// It is right, whatever a provider says.
+    pub confirmed: bool,
+}
+
+/// Adds an address to the caller's book, as it was typed. The first becomes the default, and so does one that is
+/// preferred. A provider may say that goods would not arrive; the caller knows better by confirming it.
 ///
 /// # Errors
-/// [`Problem::LimitReached`] when the book is full.
+/// [`Problem::Invalid`] naming what a provider wants to be corrected and nobody confirmed, [`Problem::LimitReached`]
+/// when the book is full.
 pub async fn add_address(
     app: &App,
     user: &UserId,
     address: Address,
-    preferred: bool,
+    Wishes { preferred, confirmed }: Wishes,
     once: &Once<NewAddress>,
 ) -> Result<Answer, Error> {
+    // A repetition asks nobody again. Without it nothing depends on what was read: the conditions decide.
+    if app.surveyor.asks()
+        && let Some(answer) = app.store.replay(once).await?
+    {
+        return Ok(answer);
+    }
+    let checked = addresses::check(app, address.clone(), true).await;
+    if checked.verdict == Verdict::Fix && !confirmed {
+        return Err(checked.refusal().into());
+    }
     let now = app.now();
-    let entry = AddressEntry { id: AddressId::generate(&*app.ids, now), address, created_at: now };
+    let check = Some(checked.checkup(confirmed, now));
+    let entry = AddressEntry { id: AddressId::generate(&*app.ids, now), address, check, created_at: now };
     let mut transaction = Transaction::new();
     let room = users::add_address(&mut transaction, user, &entry, preferred)?;
     match app.store.commit(transaction, once, &NewAddress { entry, preferred }).await {
