@@ -22,6 +22,8 @@ FAULTS: tuple[Json, ...] = (
     {"answer": "usual", "delay_ms": 1_500}, {"answer": "usual", "delay_ms": 4_000, "when": "after"},
 )  # fmt: skip
 FAULT_EVERY_SECONDS = 0.4
+# More in a row than a message is tried would make it a dead letter, which is right, and not what is to be shown.
+FAULTS_PER_OPERATION = 6
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,14 @@ def _of_paypal(world: World) -> Iterator[Charge]:
 def bad_weather(world: World, seed: int) -> Iterator[dict[str, int]]:
     """Lets calls of ours at all three providers go wrong now and then, before or after their effect; counts them."""
     chance, over, counts = random.Random(seed), threading.Event(), dict.fromkeys(OPERATIONS, 0)
+    calls = [(gateway, operation) for gateway, all_of_them in OPERATIONS.items() for operation in all_of_them]
+    coming = calls * FAULTS_PER_OPERATION
+    chance.shuffle(coming)
 
     def blow() -> None:
-        while not over.wait(FAULT_EVERY_SECONDS):
-            gateway = chance.choice(tuple(OPERATIONS))
-            fault = chance.choice(FAULTS) | {"operation": chance.choice(OPERATIONS[gateway]), "times": chance.choice((1, 1, 2))}
-            world.control(f"/{gateway}/faults", fault)
+        while coming and not over.wait(FAULT_EVERY_SECONDS):
+            gateway, operation = coming.pop()
+            world.control(f"/{gateway}/faults", chance.choice(FAULTS) | {"operation": operation})
             counts[gateway] += 1
 
     blowing = threading.Thread(target=blow, daemon=True)
