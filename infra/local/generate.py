@@ -24,6 +24,7 @@ PATH_VALUES = {
     "order": ORDER,
     "address": f"adr_{ULID}",
     "part": f"sel_{ULID}",
+    "return": f"ret_{ULID}0001",
 }
 ADDRESS = {
     "name": "Ada Example", "line1": "1 Market Street", "city": "Springfield", "region": "IL",
@@ -56,6 +57,12 @@ BODIES: dict[str, Any] = {
     "place_order": {"cart": PATH_VALUES["cart"], "address": PATH_VALUES["address"], "quote": "the hash from the quote"},
     "cancel_order": {},
     "start_payment": {"gateway": "stripe"},
+    "refund_order": {
+        "lines": [{"variant": PATH_VALUES["variant"], "quantity": 1}], "amount": {"amount": 500, "currency": "USD"},
+        "destination": "card",
+    },
+    "request_return": {"lines": [{"variant": PATH_VALUES["variant"], "quantity": 1}], "reason": "Too small"},
+    "receive_return": {"sellable": [{"variant": PATH_VALUES["variant"], "quantity": 1}], "destination": "card"},
     "ship_part": {"carrier": "ups", "tracking_number": "1Z999AA10123456784"},
     "confirm_delivery": {},
     "stripe_webhook": {"id": "evt_1", "object": "event", "type": "payment_intent.succeeded"},

@@ -3,6 +3,8 @@
 mod cancelling;
 mod placing;
 mod reading;
+mod refunding;
+mod returning;
 
 use serde_json::{Value, json};
 use sutler_domain::ids::{AddressId, CartId, OrderId, VariantId};

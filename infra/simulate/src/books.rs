@@ -6,9 +6,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sutler_domain::{
     event::{Event, EventKind},
-    ids::{OrderId, SellerId, VariantId},
+    ids::{OrderId, ReturnId, SellerId, VariantId},
     order::{CancelReason, Order, OrderState, Part, PartState},
     payment::{Payment, PaymentState},
+    refund::{Refund, RefundState},
+    returns::{Return, ReturnState},
     stock::{QUANTITY_MAX, Stock, StockOp},
     time::Timestamp,
 };
@@ -26,6 +28,10 @@ pub struct Books {
     pub parts: BTreeMap<(OrderId, SellerId), Part>,
     /// Their payments.
     pub payments: BTreeMap<(OrderId, u32), Payment>,
+    /// What of their money goes back.
+    pub refunds: BTreeMap<(OrderId, u32, u32), Refund>,
+    /// What of their goods goes back.
+    pub returns: BTreeMap<ReturnId, Return>,
     /// Their events, in order.
     pub events: BTreeMap<String, Vec<Event>>,
     /// Stock as it is.
@@ -36,8 +42,37 @@ pub struct Books {
     pub answers: BTreeMap<String, String>,
     /// The codes of declined payments that were noted.
     declined: BTreeSet<(String, String)>,
-    /// What moved for which order, so that nothing does twice.
-    moved: BTreeMap<(VariantId, String), Vec<StockOp>>,
+    /// Where the units of each line of each order are, so that none moves twice.
+    moved: BTreeMap<(VariantId, String), Held>,
+}
+
+/// Where the units of one line of one order are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Held {
+    reserved: u32,
+    released: u32,
+    committed: u32,
+    shipped: u32,
+}
+
+impl Held {
+    /// After an operation on `n` of them; nothing when it cannot follow.
+    fn after(self, op: StockOp, n: u32) -> Option<Self> {
+        let Self { reserved, released, committed, shipped } = self;
+        let whole = |found: u32, next: Self| (found == n).then_some(next);
+        match op {
+            StockOp::Reserve if self == Self::default() => Some(Self { reserved: n, ..self }),
+            StockOp::Release => whole(reserved, Self { reserved: 0, released: n, ..self }),
+            StockOp::Commit => whole(reserved, Self { reserved: 0, committed: n, ..self }),
+            StockOp::Take => whole(released, Self { released: 0, committed: n, ..self }),
+            StockOp::Ship => {
+                Some(Self { committed: committed.checked_sub(n)?, shipped: shipped.checked_add(n)?, ..self })
+            }
+            StockOp::Restock => Some(Self { committed: committed.checked_sub(n)?, ..self }),
+            StockOp::Return => Some(Self { shipped: shipped.checked_sub(n)?, ..self }),
+            StockOp::Reserve | StockOp::Create | StockOp::Add | StockOp::Remove => None,
+        }
+    }
 }
 
 impl Books {
@@ -83,6 +118,17 @@ impl Books {
                 let place = (payment.order.clone(), payment.attempt);
                 let before = self.payments.insert(place, payment.clone());
                 check_payment(before.as_ref(), &payment, wrong);
+            }
+            "refund" => {
+                let refund: Refund = read(new)?;
+                let place = (refund.order.clone(), refund.attempt, refund.number);
+                let before = self.refunds.insert(place, refund.clone());
+                check_refund(before.as_ref(), &refund, wrong);
+            }
+            "return" => {
+                let sent_back: Return = read(new)?;
+                let before = self.returns.insert(sent_back.id.clone(), sent_back.clone());
+                check_return(before.as_ref(), &sent_back, wrong);
             }
             "event" => self.enter_event(read(new)?, wrong),
             "stock" => self.enter_stock(read(new)?, &read::<LastMove>(new)?, wrong),
@@ -138,12 +184,15 @@ impl Books {
             | StockOp::Commit
             | StockOp::Take
             | StockOp::Ship
-            | StockOp::Restock => {
-                let moves = self.moved.entry((id.clone(), last.last_ref.clone())).or_default();
-                if !may_follow(moves.last().copied(), op) {
-                    wrong.push(format!("{id} for {}: {} after {moves:?}", last.last_ref, op.name()));
+            | StockOp::Restock
+            | StockOp::Return => {
+                let held = self.moved.entry((id.clone(), last.last_ref.clone())).or_default();
+                match held.after(op, n) {
+                    Some(next) => *held = next,
+                    None => {
+                        wrong.push(format!("{id} for {}: {} of {n} with {held:?}", last.last_ref, op.name()))
+                    }
                 }
-                moves.push(op);
             }
         }
         self.stocks.insert(stock.variant.clone(), stock);
@@ -152,18 +201,6 @@ impl Books {
 
 fn read<T: DeserializeOwned>(item: &Item) -> Result<T, sutler_store::StoreError> {
     decode(item).map(|read| read.value)
-}
-
-/// What may happen to the units of one line of one order, one after the other.
-fn may_follow(before: Option<StockOp>, op: StockOp) -> bool {
-    use StockOp::{Commit, Release, Reserve, Restock, Ship, Take};
-    matches!(
-        (before, op),
-        (None, Reserve)
-            | (Some(Reserve), Release | Commit)
-            | (Some(Release), Take)
-            | (Some(Commit | Take), Ship | Restock)
-    )
 }
 
 /// History is never rewritten, and every change builds on the one before.
@@ -203,10 +240,20 @@ fn check_order(before: Option<&Order>, order: &Order, wrong: &mut Vec<String>) {
         (OrderState::AwaitingPayment { expires_at }, OrderState::Cancelled { reason, at }) => {
             *reason == CancelReason::Buyer || at >= expires_at
         }
+        // Money that went back comes back to where it was when the provider could not give it back.
         (OrderState::AwaitingPayment { .. } | OrderState::Cancelled { .. }, OrderState::Paid { .. })
-        | (OrderState::Paid { .. }, OrderState::Completed { .. } | OrderState::Refunded { .. }) => true,
+        | (OrderState::Paid { .. }, OrderState::Completed { .. } | OrderState::Refunded { .. })
+        | (OrderState::Completed { .. }, OrderState::Refunded { .. })
+        | (OrderState::Refunded { .. }, OrderState::Paid { .. } | OrderState::Completed { .. })
+        | (OrderState::Refunded { .. }, OrderState::Refunded { .. }) => true,
         _ => false,
     };
+    let whole = order.refunded == order.totals.total && !order.refunded.is_zero();
+    if order.refunded.minor() > order.totals.total.minor()
+        || whole != matches!(order.state, OrderState::Refunded { .. })
+    {
+        wrong.push(format!("{id} is {} with {} refunded", order.state.name(), order.refunded.display()));
+    }
     if !allowed {
         wrong.push(format!("{id} went from {:?} to {:?}", before.state, order.state));
     }
@@ -240,44 +287,82 @@ fn check_claim(before: &Order, order: &Order, wrong: &mut Vec<String>) {
 }
 
 fn check_part(before: Option<&Part>, part: &Part, wrong: &mut Vec<String>) {
-    use PartState::{AwaitingPayment, AwaitingShipment, Cancelled, Delivered, InTransit};
-    let allowed = match (before.map(|before| &before.state), &part.state) {
-        (None | Some(Cancelled { .. }), AwaitingPayment) => before.is_none(),
-        (Some(AwaitingPayment), AwaitingShipment | Cancelled { .. })
-        | (Some(AwaitingShipment), InTransit { .. } | Cancelled { .. })
-        | (Some(Cancelled { .. }), AwaitingShipment)
-        | (Some(InTransit { .. }), Delivered { .. }) => true,
-        _ => false,
+    let name = format!("{} of {}", part.seller, part.order);
+    let Some(before) = before else {
+        if !matches!(part.state, PartState::AwaitingPayment) || !part.shipments.is_empty() {
+            wrong.push(format!("{name} was not new when it was placed"));
+        }
+        return;
     };
-    if !allowed {
-        let before = before.map(|before| before.state.name());
-        wrong.push(format!(
-            "{} of {} went from {before:?} to {}",
-            part.seller,
-            part.order,
-            part.state.name()
-        ));
+    let unpaid = |part: &Part| matches!(part.state, PartState::AwaitingPayment);
+    // Only an order that was cancelled unpaid can be taken up again.
+    let again = matches!(before.state, PartState::Cancelled { .. })
+        && matches!(part.state, PartState::AwaitingShipment)
+        && before.refunded == part.refunded;
+    let (was, is) = (before.state.name(), part.state.name());
+    if unpaid(part) || part.settled(part.order.made_at()).name() != is {
+        wrong.push(format!("{name} went from {was} to {is}, which its lines are not"));
+    }
+    if part.shipments.len() < before.shipments.len() {
+        wrong.push(format!("{name} lost a shipment"));
+    }
+    for (old, new) in before.lines.iter().zip(&part.lines) {
+        let (a, b) = (old.progress, new.progress);
+        let grows = [
+            (a.cancelled, b.cancelled),
+            (a.shipped, b.shipped),
+            (a.delivered, b.delivered),
+            (a.returned, b.returned),
+        ];
+        let shrinks = grows.iter().any(|(a, b)| a > b);
+        if !b.fits(new.quantity) || (shrinks && !again) || old.quantity != new.quantity {
+            wrong.push(format!("{name}: {} went from {a:?} to {b:?}", new.variant));
+        }
     }
 }
 
 fn check_payment(before: Option<&Payment>, payment: &Payment, wrong: &mut Vec<String>) {
-    use PaymentState::{Cancelled, RefundPending, Refunded, RequiresAction, Succeeded};
+    use PaymentState::{Cancelled, RequiresAction, Succeeded};
     let allowed = match (before.map(|before| &before.state), &payment.state) {
-        (None, Refunded { .. }) => false,
         // A refusal that is told late is noted on an attempt that has ended since.
         (Some(Cancelled { at: before }), Cancelled { at: after }) => before == after,
-        (None, _)
-        | (
-            Some(RequiresAction),
-            RequiresAction | Succeeded { .. } | Cancelled { .. } | RefundPending { .. },
-        )
-        | (Some(Succeeded { .. }), RefundPending { .. })
-        | (Some(RefundPending { .. }), Refunded { .. }) => true,
+        (Some(Succeeded { balance: old, unowed: was, .. }), Succeeded { balance: new, unowed: is, .. }) => {
+            was == is && old.captured() == new.captured()
+        }
+        (None | Some(RequiresAction), _) | (Some(Cancelled { .. }), Succeeded { .. }) => true,
         _ => false,
     };
-    if !allowed {
+    let sums = payment.state.balance().is_none_or(|balance| balance.refunded().is_ok());
+    if !allowed || !sums {
         let before = before.map(|before| before.state.name());
         let (order, attempt, after) = (&payment.order, payment.attempt, payment.state.name());
         wrong.push(format!("payment {attempt} of {order} went from {before:?} to {after}"));
+    }
+}
+
+fn check_refund(before: Option<&Refund>, refund: &Refund, wrong: &mut Vec<String>) {
+    let same = before.is_none_or(|before| (before.amount, &before.parts) == (refund.amount, &refund.parts));
+    let allowed = match (before.map(|before| &before.state), &refund.state) {
+        (None, state) => !matches!(state, RefundState::Failed { .. }),
+        (Some(RefundState::Pending { .. }), _) => true,
+        (Some(RefundState::Succeeded { .. } | RefundState::Failed { .. }), _) => false,
+    };
+    if !allowed || !same {
+        let (order, number) = (&refund.order, refund.number);
+        wrong.push(format!("refund {number} of {order} changed to {}", refund.state.name()));
+    }
+}
+
+fn check_return(before: Option<&Return>, sent_back: &Return, wrong: &mut Vec<String>) {
+    use ReturnState::{Approved, Received, Rejected, Requested};
+    let allowed = match (before.map(|before| &before.state), &sent_back.state) {
+        (None, state) => matches!(state, Requested),
+        (Some(Requested), state) => matches!(state, Approved { .. } | Rejected { .. }),
+        (Some(Approved { .. }), state) => matches!(state, Received { .. }),
+        (Some(Rejected { .. } | Received { .. }), _) => false,
+    };
+    if !allowed {
+        let before = before.map(|before| before.state.name());
+        wrong.push(format!("{} went from {before:?} to {}", sent_back.id, sent_back.state.name()));
     }
 }

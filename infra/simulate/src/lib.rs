@@ -9,6 +9,7 @@
     reason = "a history that cannot be played has one reason: the kit is broken"
 )]
 
+mod back;
 mod books;
 mod cast;
 mod chance;

@@ -5,6 +5,7 @@ mod failure;
 mod layers;
 mod openapi;
 mod repository;
+mod states;
 mod template;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ const USAGE: &str = "cargo xtask <command>
   check-layers      packages depend on each other only in the allowed directions
   check-template    every function of template.yaml has all its parts, and the other way round
   openapi [--check] writes docs/openapi.json from the handlers, or fails when it differs
+  states [--check]  writes docs/STATES.md from the state machines, or fails when it differs
   capacity          what one purchase asks of DynamoDB, as JSON";
 
 /// What a command found wrong, one finding per entry.
@@ -44,14 +46,16 @@ fn run(words: &[&str]) -> Result<Findings, Failure> {
     let repository = Repository::find()?;
     match words {
         ["check"] => {
-            Ok([layers::check(&repository)?, openapi::check(&repository)?, template::check(&repository)?]
-                .concat())
+            let (layers, openapi) = (layers::check(&repository)?, openapi::check(&repository)?);
+            Ok([layers, openapi, states::check(&repository)?, template::check(&repository)?].concat())
         }
         ["capacity"] => capacity::print(),
         ["check-layers"] => layers::check(&repository),
         ["check-template"] => template::check(&repository),
         ["openapi"] => openapi::write(&repository),
         ["openapi", "--check"] => openapi::check(&repository),
+        ["states"] => states::write(&repository),
+        ["states", "--check"] => states::check(&repository),
         _ => Err(Failure::Usage(USAGE)),
     }
 }

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{LedgerTxId, OrderId, SellerId},
+    ids::{LedgerTxId, OrderId, SellerId, UserId},
     money::{Currency, Money, MoneyError},
-    order::{Part, Totals},
+    order::Part,
+    refund::{Destination, PartRefund},
+    shares::{Shares, of_part},
     time::Timestamp,
 };
 
@@ -29,6 +31,11 @@ pub enum Account {
     Tax,
     /// Money on its way back to buyers.
     RefundsPayable,
+    /// Money that a user can spend here.
+    Wallet {
+        /// Whose.
+        user: UserId,
+    },
 }
 
 /// Which side of an account a leg is on.
@@ -60,10 +67,12 @@ pub enum Purpose {
     Capture,
     /// A buyer's money came and cannot be kept.
     Unowed,
-    /// An order was given up after payment.
-    OrderRefund,
+    /// Money of an order goes back to its buyer.
+    Refund,
     /// The provider gave money back.
     RefundPaid,
+    /// The provider could not give money back: it is the order's again.
+    RefundFailed,
 }
 
 /// Debits and credits are not equal in every currency, or an amount does not fit.
@@ -141,16 +150,12 @@ fn leg(account: Account, side: Side, amount: Money) -> Leg {
     Leg { account, side, amount }
 }
 
-/// What a part's money consists of: the seller's share, the platform's fee (rounded down, so that the odd cent
-/// is the seller's) and tax.
-fn shares(part: &Part, side: Side) -> Result<[Leg; 3], MoneyError> {
-    let Totals { goods, shipping, tax, .. } = part.totals;
-    let (fee, rest) = goods.split(part.commission)?;
-    Ok([
-        leg(Account::SellerPending { seller: part.seller.clone() }, side, rest.try_add(shipping)?),
-        leg(Account::PlatformFees, side, fee),
-        leg(Account::Tax, side, tax),
-    ])
+fn sided(seller: &SellerId, shares: &Shares, side: Side) -> [Leg; 3] {
+    [
+        leg(Account::SellerPending { seller: seller.clone() }, side, shares.seller),
+        leg(Account::PlatformFees, side, shares.fee),
+        leg(Account::Tax, side, shares.tax),
+    ]
 }
 
 /// The provider holds the buyer's money; each seller, the platform and the tax office have their shares in it.
@@ -161,7 +166,7 @@ pub fn capture(gateway: &str, paid: Money, parts: &[Part]) -> Result<Vec<Leg>, M
     let clearing = Account::ProviderClearing { gateway: gateway.to_owned() };
     let mut legs = vec![leg(clearing, Side::Debit, paid)];
     for part in parts {
-        legs.extend(shares(part, Side::Credit)?);
+        legs.extend(sided(&part.seller, &of_part(part)?, Side::Credit));
     }
     Ok(legs)
 }
@@ -173,16 +178,32 @@ pub fn unowed(gateway: &str, received: Money) -> Vec<Leg> {
     vec![leg(clearing, Side::Debit, received), leg(Account::RefundsPayable, Side::Credit, received)]
 }
 
-/// The shares of all parts are taken back; we owe the buyer the whole.
-///
-/// # Errors
-/// [`MoneyError`] when an amount does not fit.
-pub fn order_refund(total: Money, parts: &[Part]) -> Result<Vec<Leg>, MoneyError> {
-    let mut legs = vec![leg(Account::RefundsPayable, Side::Credit, total)];
-    for part in parts {
-        legs.extend(shares(part, Side::Debit)?);
+/// Shares of parts are taken back; we owe the buyer what they sum to, or it is in the buyer's wallet. Money that
+/// was never the order's is owed already.
+#[must_use]
+pub fn refund(parts: &[PartRefund], amount: Money, destination: Destination, buyer: &UserId) -> Vec<Leg> {
+    let owed_to = match destination {
+        Destination::Card => Account::RefundsPayable,
+        Destination::Wallet => Account::Wallet { user: buyer.clone() },
+    };
+    let mut legs = vec![leg(owed_to, Side::Credit, amount)];
+    if parts.is_empty() {
+        legs.push(leg(Account::RefundsPayable, Side::Debit, amount));
     }
-    Ok(legs)
+    for part in parts {
+        legs.extend(sided(&part.seller, &part.shares, Side::Debit));
+    }
+    legs
+}
+
+/// What we owed the buyer could not be given back: the shares are where they were.
+#[must_use]
+pub fn refund_failed(parts: &[PartRefund], amount: Money) -> Vec<Leg> {
+    let mut legs = vec![leg(Account::RefundsPayable, Side::Debit, amount)];
+    for part in parts {
+        legs.extend(sided(&part.seller, &part.shares, Side::Credit));
+    }
+    legs
 }
 
 /// The provider gave back what we owed.
@@ -198,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{money::BasisPoints, order::PartState};
+    use crate::{money::BasisPoints, order::Totals};
 
     const ULID: &str = "01J8ZQ5K3N0V7X2Y4T6B8D9FGH";
 
@@ -208,21 +229,35 @@ mod tests {
 
     fn part(goods: u64, shipping: u64, tax: u64, commission: u16) -> Part {
         let total = usd(goods + shipping + tax);
-        Part {
-            order: OrderId::parse(&format!("ord_{ULID}")).unwrap(),
-            seller: SellerId::parse(&format!("sel_{ULID}")).unwrap(),
-            seller_name: String::new(),
-            lines: Vec::new(),
-            totals: Totals { goods: usd(goods), shipping: usd(shipping), tax: usd(tax), total },
-            commission: BasisPoints::new(commission).unwrap(),
-            state: PartState::AwaitingPayment,
-        }
+        let totals = Totals { goods: usd(goods), shipping: usd(shipping), tax: usd(tax), total };
+        let order = OrderId::parse(&format!("ord_{ULID}")).unwrap();
+        let seller = SellerId::parse(&format!("sel_{ULID}")).unwrap();
+        let commission = BasisPoints::new(commission).unwrap();
+        Part::new(order, (seller, String::new()), Vec::new(), totals, commission)
+    }
+
+    fn whole(part: &Part) -> PartRefund {
+        PartRefund { seller: part.seller.clone(), shares: of_part(part).unwrap() }
+    }
+
+    fn buyer() -> UserId {
+        UserId::parse(&format!("usr_{ULID}")).unwrap()
     }
 
     fn post(legs: Vec<Leg>) -> Result<LedgerTx, Unbalanced> {
         let id = LedgerTxId::parse(&format!("ltx_{ULID}")).unwrap();
         let order = OrderId::parse(&format!("ord_{ULID}")).unwrap();
         LedgerTx::try_new(id, order, Purpose::Capture, Timestamp::from_millis(0), legs)
+    }
+
+    fn balances(legs: Vec<Leg>) -> std::collections::BTreeMap<Account, i128> {
+        let mut balance = std::collections::BTreeMap::new();
+        for leg in post(legs).unwrap().legs() {
+            let signed = i128::from(leg.amount.minor()) * if leg.side == Side::Debit { 1 } else { -1 };
+            *balance.entry(leg.account.clone()).or_insert(0) += signed;
+        }
+        balance.retain(|_, sum| *sum != 0);
+        balance
     }
 
     proptest! {
@@ -232,16 +267,18 @@ mod tests {
         ) {
             let parts: Vec<Part> = sums.iter().map(|(g, s, t, c)| part(*g, *s, *t, *c)).collect();
             let paid = Money::try_sum(Currency::Usd, parts.iter().map(|part| part.totals.total)).unwrap();
-            let mut legs = capture("stripe", paid, &parts).unwrap();
-            prop_assert!(post(legs.clone()).is_ok());
-            legs.extend(order_refund(paid, &parts).unwrap());
-            legs.extend(refund_paid("stripe", paid));
-            let mut balance = std::collections::BTreeMap::new();
-            for leg in post(legs).unwrap().legs() {
-                let signed = i128::from(leg.amount.minor()) * if leg.side == Side::Debit { 1 } else { -1 };
-                *balance.entry(leg.account.clone()).or_insert(0) += signed;
-            }
-            prop_assert!(balance.values().all(|sum| *sum == 0), "{balance:?}");
+            let captured = capture("stripe", paid, &parts).unwrap();
+            prop_assert!(post(captured.clone()).is_ok());
+            let back: Vec<PartRefund> = parts.iter().map(whole).collect();
+            let refunded = |to| [captured.clone(), refund(&back, paid, to, &buyer())].concat();
+            let mut card = refunded(Destination::Card);
+            let failed = [card.clone(), refund_failed(&back, paid)].concat();
+            prop_assert_eq!(balances(failed), balances(captured.clone()));
+            card.extend(refund_paid("stripe", paid));
+            prop_assert_eq!(balances(card), std::collections::BTreeMap::new());
+            let wallet = Account::Wallet { user: buyer() };
+            let found = balances(refunded(Destination::Wallet)).get(&wallet).copied().unwrap_or(0);
+            prop_assert_eq!(found, -i128::from(paid.minor()));
         }
     }
 

@@ -56,6 +56,8 @@ pub enum StockOp {
     Ship,
     /// A paid order was cancelled before it was shipped.
     Restock,
+    /// Shipped units came back and can be sold again.
+    Return,
     /// The seller counted more.
     Add,
     /// The seller counted fewer.
@@ -64,7 +66,7 @@ pub enum StockOp {
 
 impl StockOp {
     /// All operations.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Create,
         Self::Reserve,
         Self::Release,
@@ -72,6 +74,7 @@ impl StockOp {
         Self::Take,
         Self::Ship,
         Self::Restock,
+        Self::Return,
         Self::Add,
         Self::Remove,
     ];
@@ -80,7 +83,7 @@ impl StockOp {
     #[must_use]
     pub fn path(self) -> (Place, Place) {
         match self {
-            Self::Create | Self::Add => (Place::Outside, Place::Available),
+            Self::Create | Self::Add | Self::Return => (Place::Outside, Place::Available),
             Self::Reserve => (Place::Available, Place::Reserved),
             Self::Release => (Place::Reserved, Place::Available),
             Self::Commit => (Place::Reserved, Place::Committed),
@@ -102,6 +105,7 @@ impl StockOp {
             Self::Take => "take",
             Self::Ship => "ship",
             Self::Restock => "restock",
+            Self::Return => "return",
             Self::Add => "add",
             Self::Remove => "remove",
         }
@@ -212,7 +216,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_on_hand_changes_only_by_what_comes_in_and_goes_out(
-            moves in proptest::collection::vec((0_usize..9, 0_u32..50), 0..200)
+            moves in proptest::collection::vec((0_usize..10, 0_u32..50), 0..200)
         ) {
             let mut stock = Quantities::default();
             let mut expected = 0_u64;

@@ -8,7 +8,7 @@ use sutler_domain::{
     idempotency::{Answer, Once, OnceKey},
     ids::{AddressId, CartId, SellerId, UserId, VariantId},
     money::Money,
-    order::OrderLine,
+    order::{OrderLine, Progress},
     problem::{Problem, Shortage},
     product::Variant,
     quote::{Quote, Rates, quote},
@@ -389,6 +389,7 @@ fn order_line(line: &CartLine, variant: Variant) -> Result<OrderLine, Error> {
         sku: variant.sku,
         unit_price: variant.price,
         quantity: line.quantity.get(),
+        progress: Progress::default(),
     })
 }
 

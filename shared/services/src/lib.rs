@@ -12,7 +12,11 @@ pub mod inventory;
 pub mod mails;
 pub mod orders;
 pub mod payments;
+pub mod refund_calls;
+pub mod refunds;
+pub mod returns;
 pub mod shipping;
+mod units;
 
 pub use app::{App, Settings};
 pub use error::Error;

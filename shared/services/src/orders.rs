@@ -6,11 +6,12 @@ use sutler_domain::{
     event::{Event, EventKind},
     idempotency::{Answer, Once},
     ids::{AddressId, CartId, OrderId, SellerId, UserId},
-    ledger::{LedgerTx, Purpose, order_refund},
-    order::{CancelReason, Change, Order, OrderState, Part, PartState},
-    payment::{PaymentState, RefundReason},
+    ledger::{LedgerTx, Purpose},
+    money::Money,
+    order::{CancelReason, Change, Order, OrderState, Part, Units},
     problem::{Problem, Shortage},
     product::Variant,
+    returns::Return,
 };
 use sutler_store::{
     Guard, StoreError, Transaction, Versioned, carts,
@@ -25,6 +26,7 @@ use sutler_store::{
 use crate::{
     App, Error,
     carts::{CartAccess, CartQuote, ReadCart, cost, read},
+    refunds::{give_up_paid, give_up_units},
 };
 
 /// How often a change is decided anew after losing a race.
@@ -166,14 +168,9 @@ fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote
         .quote
         .parts
         .iter()
-        .map(|part| Part {
-            order: id.clone(),
-            seller: part.seller.clone(),
-            seller_name: part.seller_name.clone(),
-            lines: part.lines.clone(),
-            totals: part.totals,
-            commission: app.settings.commission,
-            state: PartState::AwaitingPayment,
+        .map(|part| {
+            let seller = (part.seller.clone(), part.seller_name.clone());
+            Part::new(id.clone(), seller, part.lines.clone(), part.totals, app.settings.commission)
         })
         .collect();
     let order = Order {
@@ -183,6 +180,7 @@ fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote
         address: checkout.address.clone(),
         totals: quote.quote.totals,
         state: OrderState::AwaitingPayment { expires_at: now.plus_seconds(app.settings.order_expiry_s) },
+        refunded: Money::zero(quote.quote.totals.total.currency()),
         placed_at: now,
         sellers: parts.iter().map(|part| part.seller.clone()).collect(),
         attempts: 0,
@@ -204,6 +202,8 @@ pub enum OrderPage {
         order: Box<Order>,
         /// Their part.
         part: Box<Part>,
+        /// What of it goes back or came back.
+        returns: Vec<Return>,
     },
 }
 
@@ -217,9 +217,14 @@ pub async fn get(app: &App, id: &OrderId, caller: &UserId, staff: bool) -> Resul
         return Ok(OrderPage::Buyer(Box::new(aggregate)));
     }
     let seller = SellerId::of_user(caller);
-    let part =
-        aggregate.parts.into_iter().find(|part| part.value.seller == seller).ok_or(Problem::NotFound)?;
-    Ok(OrderPage::Seller { order: Box::new(aggregate.order.value), part: Box::new(part.value) })
+    let OrderAggregate { order, parts, returns, .. } = aggregate;
+    let part = parts.into_iter().find(|part| part.value.seller == seller).ok_or(Problem::NotFound)?;
+    let returns = returns.into_iter().map(|read| read.value).filter(|sent_back| sent_back.seller == seller);
+    Ok(OrderPage::Seller {
+        order: Box::new(order.value),
+        part: Box::new(part.value),
+        returns: returns.collect(),
+    })
 }
 
 /// One page of orders and where the next one starts.
@@ -303,7 +308,7 @@ pub async fn list(app: &App, caller: &UserId, wanted: &Wanted) -> Result<Listing
     let mut page = Page::new(before, limit, at_once);
     for _ in 0..READS_MAX {
         let found = app.store.orders_of_buyer(caller, page.next.as_ref(), at_once).await?;
-        if page.take(found, |order| order.value.id.clone(), |order| in_state(order.value.state.name())) {
+        if page.take(found, |order| order.value.id.clone(), |order| in_state(order.value.state_name())) {
             break;
         }
     }
@@ -351,7 +356,13 @@ pub async fn history(
 
 fn concerns_seller(event: &EventKind, own: &SellerId) -> bool {
     match event {
-        EventKind::PartShipped { seller } | EventKind::PartDelivered { seller } => seller == own,
+        EventKind::PartShipped { seller, .. }
+        | EventKind::PartDelivered { seller, .. }
+        | EventKind::UnitsCancelled { seller, .. }
+        | EventKind::ReturnRequested { seller, .. }
+        | EventKind::ReturnApproved { seller, .. }
+        | EventKind::ReturnRejected { seller, .. }
+        | EventKind::ReturnReceived { seller, .. } => seller == own,
         EventKind::OrderPlaced { .. }
         | EventKind::OrderPaid { .. }
         | EventKind::OrderCancelled { .. }
@@ -360,29 +371,37 @@ fn concerns_seller(event: &EventKind, own: &SellerId) -> bool {
         EventKind::PaymentFailed { .. }
         | EventKind::RefundRequested { .. }
         | EventKind::PaymentRefunded { .. }
+        | EventKind::RefundFailed { .. }
         | EventKind::VerificationRequested { .. } => false,
     }
 }
 
-/// The buyer gives an order up: unpaid, its stock is released; paid and not shipped, its money goes back.
+/// The buyer gives an order up: unpaid, its stock is released; paid and not shipped, its money goes back. Of a paid
+/// order some units that are not shipped can be given up alone.
 ///
 /// # Errors
-/// [`Problem::NotFound`] unless it is the caller's, [`Problem::OrderState`] once a part is shipped.
+/// [`Problem::NotFound`] unless it is the caller's, [`Problem::OrderState`] once a part is shipped or when units are
+/// named before it is paid, [`Problem::TooManyUnits`] when fewer are open.
 pub async fn cancel(
     app: &App,
     id: &OrderId,
     buyer: &UserId,
+    lines: Option<&[Units]>,
     once: &Once<OrderAggregate>,
 ) -> Result<Answer, Error> {
     change(app, id, once, |aggregate| {
         if aggregate.order.value.buyer != *buyer {
             return Err(Problem::NotFound.into());
         }
-        match &aggregate.order.value.state {
-            OrderState::Paid { .. } | OrderState::Refunded { .. } => decide_refund(app, aggregate),
-            OrderState::AwaitingPayment { .. }
-            | OrderState::Cancelled { .. }
-            | OrderState::Completed { .. } => decide_cancel(app, aggregate, CancelReason::Buyer),
+        match (&aggregate.order.value.state, lines) {
+            (_, Some(lines)) => give_up_units(app, aggregate, lines),
+            (OrderState::Paid { .. } | OrderState::Refunded { .. }, None) => give_up_paid(app, aggregate),
+            (
+                OrderState::AwaitingPayment { .. }
+                | OrderState::Cancelled { .. }
+                | OrderState::Completed { .. },
+                None,
+            ) => decide_cancel(app, aggregate, CancelReason::Buyer),
         }
     })
     .await
@@ -461,39 +480,6 @@ fn decide_cancel(
     }
     let event = EventKind::OrderCancelled { reason, open_attempt };
     events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
-    orders::save(&mut transaction, &aggregate.order)?;
-    Ok((transaction, aggregate))
-}
-
-/// Takes a paid order back as long as nothing was shipped: goods to the shelf, money on its way.
-fn decide_refund(app: &App, mut aggregate: OrderAggregate) -> Result<(Transaction, OrderAggregate), Error> {
-    let now = app.now();
-    let mut transaction = Transaction::new();
-    let (change, attempt) = aggregate.order.value.refund(now)?;
-    if change == Change::AlreadyApplied {
-        return Ok((transaction, aggregate));
-    }
-    let order = &mut aggregate.order.value;
-    for part in &mut aggregate.parts {
-        part.value.cancel(now)?;
-        for line in &part.value.lines {
-            let (key, change) = stock::restock_committed(&line.variant, line.quantity, order.id.as_str());
-            transaction.update(key, change);
-        }
-        orders::save_part(&mut transaction, part)?;
-    }
-    let amount = order.totals.total;
-    let reason = RefundReason::Cancelled;
-    let paid = aggregate.payments.iter_mut().find(|payment| payment.value.attempt == attempt);
-    let payment = paid.ok_or_else(|| Error::Internal("the paying attempt has no record".into()))?;
-    payment.value.state = PaymentState::RefundPending { since: now, amount, reason };
-    orders::save_payment(&mut transaction, &payment.value, Some(payment.version))?;
-    let parts: Vec<Part> = aggregate.parts.iter().map(|part| part.value.clone()).collect();
-    post(app, &mut transaction, &order.id, Purpose::OrderRefund, order_refund(amount, &parts)?)?;
-    let refunded = EventKind::OrderRefunded { amount };
-    events::append(&mut transaction, order, refunded, now, app.ids.as_ref())?;
-    let requested = EventKind::RefundRequested { attempt, amount, reason };
-    events::append(&mut transaction, order, requested, now, app.ids.as_ref())?;
     orders::save(&mut transaction, &aggregate.order)?;
     Ok((transaction, aggregate))
 }

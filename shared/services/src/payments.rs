@@ -4,25 +4,25 @@
 use sutler_domain::{
     event::EventKind,
     ids::{OrderId, UserId},
-    ledger::{Purpose, capture, refund_paid, unowed},
+    ledger::{Purpose, capture, unowed},
     money::{Currency, Money},
     order::{Change, Order, OrderState, Part},
-    payment::{Payment, PaymentState, RefundReason},
+    payment::{Payment, PaymentState, RefundOrder, RefundReason},
     problem::Problem,
+    refund::Destination,
 };
 use sutler_gateways::payment::{
-    GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, RefundPayment, RefundStatus, StartPayment,
-    StartedPayment,
+    GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, StartPayment, StartedPayment,
 };
 use sutler_store::{
     StoreError, Transaction, Version, Versioned,
     codec::decode,
     events, inbox,
     orders::{self, OrderAggregate},
-    stock,
+    refunds, stock,
 };
 
-use crate::{App, Error, orders::post};
+use crate::{App, Error, orders::post, refund_calls::refund};
 
 /// How often a change is decided anew after losing a race.
 const RACES_MAX: usize = 8;
@@ -58,7 +58,7 @@ pub enum News {
     Cancelled,
 }
 
-fn gateway_error(error: GatewayError) -> Error {
+pub(crate) fn gateway_error(error: GatewayError) -> Error {
     match error {
         GatewayError::Declined { code } => Problem::PaymentDeclined { code }.into(),
         GatewayError::OutcomeUnknown(source) | GatewayError::Unavailable(source) => {
@@ -102,6 +102,7 @@ pub async fn start(
         provider_id: payment.provider_id.clone(),
         amount: order.totals.total,
         state: PaymentState::RequiresAction,
+        refunds: 0,
         last_failure: None,
         started_at: app.now(),
     };
@@ -208,7 +209,7 @@ fn decide(app: &App, aggregate: OrderAggregate, report: &Report) -> Result<Optio
     if known.is_some_and(|payment| payment.value.provider_id != report.provider_id) {
         return Err(Error::Internal("the attempt belongs to another payment of the provider".into()));
     }
-    let money_known = known.is_some_and(|payment| payment.value.state.has_money_come());
+    let money_known = known.is_some_and(|payment| payment.value.state.balance().is_some());
     let order = &aggregate.order.value;
     match &report.news {
         News::Succeeded(received) => {
@@ -249,6 +250,7 @@ fn payment_of(app: &App, aggregate: &OrderAggregate, report: &Report) -> (Paymen
                 provider_id: report.provider_id.clone(),
                 amount: aggregate.order.value.totals.total,
                 state: PaymentState::RequiresAction,
+                refunds: 0,
                 last_failure: None,
                 started_at: app.now(),
             },
@@ -277,9 +279,11 @@ fn accept(app: &App, mut aggregate: OrderAggregate, report: &Report, again: bool
         }
         orders::save_part(&mut transaction, part)?;
     }
-    payment.state = PaymentState::Succeeded { at: now };
-    orders::save_payment(&mut transaction, &payment, read)?;
     let amount = order.totals.total;
+    if payment.succeed(amount, None, now) == Change::AlreadyApplied {
+        return Err(Problem::Conflict.into());
+    }
+    orders::save_payment(&mut transaction, &payment, read)?;
     let parts: Vec<Part> = aggregate.parts.iter().map(|part| part.value.clone()).collect();
     post(app, &mut transaction, &order.id, Purpose::Capture, capture(report.gateway, amount, &parts)?)?;
     let event = EventKind::OrderPaid { attempt: report.attempt, amount };
@@ -298,18 +302,20 @@ fn give_back(
     let News::Succeeded(amount) = &report.news else { return Ok(None) };
     let (amount, now) = (*amount, app.now());
     let (mut payment, read) = payment_of(app, &aggregate, report);
-    if payment.state.has_money_come() {
+    if payment.succeed(amount, Some(reason), now) == Change::AlreadyApplied {
         return Ok(None);
     }
     let mut transaction = Transaction::new();
-    payment.state = PaymentState::RefundPending { since: now, amount, reason };
-    orders::save_payment(&mut transaction, &payment, read)?;
-    post(app, &mut transaction, &report.order, Purpose::Unowed, unowed(report.gateway, amount))?;
     let order = &mut aggregate.order.value;
     if order.open_attempt_number() == Some(report.attempt) {
         order.open_attempt = None;
     }
-    let event = EventKind::RefundRequested { attempt: report.attempt, amount, reason };
+    post(app, &mut transaction, &report.order, Purpose::Unowed, unowed(report.gateway, amount))?;
+    let wanted = RefundOrder { amount, parts: Vec::new(), destination: Destination::Card, reason };
+    let refund = payment.refund(wanted, now)?;
+    orders::save_payment(&mut transaction, &payment, read)?;
+    refunds::create_with_payment(&mut transaction, &refund)?;
+    let event = EventKind::RefundRequested { attempt: report.attempt, number: refund.number, amount, reason };
     events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
     orders::save(&mut transaction, &aggregate.order)?;
     Ok(Some(Decision { transaction, takes_stock_again: false }))
@@ -336,10 +342,9 @@ fn note_failure(
 
 fn end_attempt(app: &App, mut aggregate: OrderAggregate, report: &Report) -> Result<Option<Decision>, Error> {
     let (mut payment, read) = payment_of(app, &aggregate, report);
-    if matches!(payment.state, PaymentState::Cancelled { .. }) {
+    if payment.cancel(app.now())? == Change::AlreadyApplied {
         return Ok(None);
     }
-    payment.state = PaymentState::Cancelled { at: app.now() };
     let mut transaction = Transaction::new();
     orders::save_payment(&mut transaction, &payment, read)?;
     if aggregate.order.value.open_attempt_number() == Some(report.attempt) {
@@ -397,67 +402,7 @@ pub async fn close_attempt(
     finalise(app, &report).await
 }
 
-/// Asks the provider to give the money of an attempt back, and records that it did. The provider's key is made
-/// of ours, so a repetition after a crash is the same refund.
-///
-/// # Errors
-/// [`Error`] when provider or database do not answer; the command is then repeated.
-pub async fn refund(
-    app: &App,
-    gateway: &dyn PaymentGateway,
-    id: &OrderId,
-    attempt: u32,
-) -> Result<Change, Error> {
-    let aggregate = app.store.order(id).await?;
-    let known = aggregate.as_ref().and_then(|aggregate| aggregate.payment(attempt));
-    let payment = known.ok_or_else(|| Error::Internal("a refund of an unknown payment".into()))?;
-    let PaymentState::RefundPending { amount, .. } = &payment.value.state else {
-        return Ok(Change::AlreadyApplied);
-    };
-    let request = RefundPayment {
-        payment: payment.value.provider_id.clone(),
-        order_id: id.to_string(),
-        attempt,
-        number: 1,
-        amount_minor: amount.minor(),
-    };
-    let answered = gateway.refund(&request).await.map_err(gateway_error)?;
-    match answered.status {
-        // A refund that is under way is only called off by the provider with an event of its own.
-        RefundStatus::Succeeded | RefundStatus::Pending => record_refund(app, id, attempt).await,
-        RefundStatus::Failed | RefundStatus::Cancelled => {
-            tracing::error!(alarm = "refund_failed", order.id = %id, "The refund of {id} failed");
-            Err(Error::Internal("the provider could not give the money back".into()))
-        }
-    }
-}
-
-async fn record_refund(app: &App, id: &OrderId, attempt: u32) -> Result<Change, Error> {
-    for _ in 0..RACES_MAX {
-        let mut aggregate = app.store.order(id).await?.ok_or(Problem::NotFound)?;
-        let known = aggregate.payment(attempt).cloned();
-        let Versioned { value: mut payment, version } = known.ok_or(Problem::NotFound)?;
-        let PaymentState::RefundPending { amount, reason, .. } = payment.state else {
-            return Ok(Change::AlreadyApplied);
-        };
-        let now = app.now();
-        let mut transaction = Transaction::new();
-        payment.state = PaymentState::Refunded { at: now, amount, reason };
-        orders::save_payment(&mut transaction, &payment, Some(version))?;
-        post(app, &mut transaction, id, Purpose::RefundPaid, refund_paid(&payment.gateway, amount))?;
-        let event = EventKind::PaymentRefunded { attempt, amount, reason };
-        events::append(&mut transaction, &mut aggregate.order.value, event, now, app.ids.as_ref())?;
-        orders::save(&mut transaction, &aggregate.order)?;
-        match app.store.transact(transaction).await {
-            Ok(()) => return Ok(Change::Applied),
-            Err(StoreError::Refused(_)) => tracing::warn!(order.id = %id, "Lost a race to record a refund"),
-            Err(other) => return Err(other.into()),
-        }
-    }
-    Err(StoreError::Unavailable("too many lost races".into()).into())
-}
-
-/// How long a payment may wait for the provider's word before we ask.
+/// How long a payment or a refund may wait for the provider's word before we ask.
 const ASK_AFTER_S: i64 = 120;
 
 /// Asks the provider about payments it should have told us of, and repeats what it should have done: a webhook that
@@ -484,11 +429,38 @@ pub async fn resolve_all(app: &App, gateway: &dyn PaymentGateway) -> Result<u32,
                 }
             }
         }
+        for (id, attempt, number) in app.store.undecided_refunds(shard, before, PER_SHARD_MAX).await? {
+            match resolve_refund(app, gateway, &id, (attempt, number)).await {
+                Ok(Change::Applied) => resolved = resolved.saturating_add(1),
+                Ok(Change::AlreadyApplied) => {}
+                Err(error) => {
+                    tracing::error!(
+                        order.id = %id, payment.attempt = attempt, refund.number = number, error.chain = %error,
+                        "A refund of {id} could not be resolved"
+                    );
+                    failure.get_or_insert(error);
+                }
+            }
+        }
     }
     failure.map_or(Ok(resolved), Err)
 }
 
-/// Brings one payment on: its money back, its end at the provider, or the news we missed.
+/// Asks again for a refund of this provider's.
+async fn resolve_refund(
+    app: &App,
+    gateway: &dyn PaymentGateway,
+    id: &OrderId,
+    (attempt, number): (u32, u32),
+) -> Result<Change, Error> {
+    let Some(aggregate) = app.store.order(id).await? else { return Ok(Change::AlreadyApplied) };
+    match aggregate.payment(attempt).filter(|payment| payment.value.gateway == gateway.gateway()) {
+        Some(_) => refund(app, gateway, id, attempt, number).await,
+        None => Ok(Change::AlreadyApplied),
+    }
+}
+
+/// Brings one payment on: its end at the provider, or the news we missed.
 async fn resolve(
     app: &App,
     gateway: &dyn PaymentGateway,
@@ -499,10 +471,7 @@ async fn resolve(
     let known = aggregate.payment(attempt).filter(|payment| payment.value.gateway == gateway.gateway());
     let Some(Versioned { value: payment, .. }) = known else { return Ok(Change::AlreadyApplied) };
     match &payment.state {
-        PaymentState::Succeeded { .. } | PaymentState::Cancelled { .. } | PaymentState::Refunded { .. } => {
-            Ok(Change::AlreadyApplied)
-        }
-        PaymentState::RefundPending { .. } => refund(app, gateway, id, attempt).await,
+        PaymentState::Succeeded { .. } | PaymentState::Cancelled { .. } => Ok(Change::AlreadyApplied),
         PaymentState::RequiresAction
             if !matches!(aggregate.order.value.state, OrderState::AwaitingPayment { .. }) =>
         {
@@ -536,7 +505,9 @@ pub async fn obey(
     event: &EventKind,
 ) -> Result<Change, Error> {
     match event {
-        EventKind::RefundRequested { attempt, .. } => refund(app, gateway, order, *attempt).await,
+        EventKind::RefundRequested { attempt, number, .. } => {
+            refund(app, gateway, order, *attempt, *number).await
+        }
         EventKind::OrderCancelled { open_attempt: Some(attempt), .. } => {
             close_attempt(app, gateway, order, *attempt).await
         }
@@ -547,8 +518,14 @@ pub async fn obey(
         | EventKind::OrderCompleted {}
         | EventKind::PaymentFailed { .. }
         | EventKind::PaymentRefunded { .. }
+        | EventKind::RefundFailed { .. }
+        | EventKind::UnitsCancelled { .. }
         | EventKind::PartShipped { .. }
         | EventKind::PartDelivered { .. }
+        | EventKind::ReturnRequested { .. }
+        | EventKind::ReturnApproved { .. }
+        | EventKind::ReturnRejected { .. }
+        | EventKind::ReturnReceived { .. }
         | EventKind::VerificationRequested { .. } => Ok(Change::AlreadyApplied),
     }
 }

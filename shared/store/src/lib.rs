@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod mail_claims;
 pub mod movements;
 pub mod orders;
+pub mod refunds;
 pub mod sessions;
 pub mod signing_keys;
 pub mod stock;

@@ -96,6 +96,12 @@ pub fn restock_committed(variant: &VariantId, quantity: u32, reference: &str) ->
     moved(StockOp::Restock, variant, quantity, reference)
 }
 
+/// Puts units that were shipped and came back on sale again.
+#[must_use]
+pub fn restock_returned(variant: &VariantId, quantity: u32, reference: &str) -> (Key, Expression) {
+    moved(StockOp::Return, variant, quantity, reference)
+}
+
 /// Adds or removes free units that the seller counted. Held and paid units are out of reach, and so is the
 /// stock of another seller.
 #[must_use]
