@@ -366,4 +366,5 @@ impl Order {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may stop")]
 mod tests;

@@ -325,6 +325,7 @@ impl Payment {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may stop")]
 mod tests {
     use proptest::prelude::*;
 

@@ -147,7 +147,7 @@ impl Part {
     /// naming a line that is not there.
     pub fn cancel_units(&mut self, wanted: &[Units], now: Timestamp) -> Result<(), Problem> {
         self.needs_open()?;
-        self.count(wanted, |progress, quantity| progress.open(quantity), |progress| &mut progress.cancelled)?;
+        self.count(wanted, Progress::open, |progress| &mut progress.cancelled)?;
         self.state = self.settled(now);
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Part {
         let id = ShipmentId::of(&self.order, place, number).filter(|_| number <= SHIPMENTS_MAX);
         let limit = Problem::LimitReached { what: "shipments", max: u32::from(SHIPMENTS_MAX) };
         let id = id.ok_or(limit)?;
-        self.count(&lines, |progress, quantity| progress.open(quantity), |progress| &mut progress.shipped)?;
+        self.count(&lines, Progress::open, |progress| &mut progress.shipped)?;
         let state = ShipmentState::InTransit;
         self.shipments.push(Shipment { id, tracking: tracking.clone(), lines, shipped_at: now, state });
         self.state = self.settled(now);
