@@ -71,9 +71,11 @@ class LocalAws:
             "MINISTACK_HOST": "127.0.0.1",
             "STATE_DIR": str(self.state / "aws" / "state"),
             "S3_DATA_DIR": str(self.state / "aws" / "s3"),
-            # As many concurrent invocations as a real account; more are refused with 429.
-            "LAMBDA_ACCOUNT_CONCURRENCY": "1000",
-            "MINISTACK_WORKER_THREADS": "256",
+            # More concurrent invocations are refused with 429, as on AWS at another number. The local AWS is one Python
+            # process: with more at once, all of them run out of time together and none gets anywhere.
+            "LAMBDA_ACCOUNT_CONCURRENCY": "40",
+            # Each invocation holds a thread, and needs another for every call it makes to the database.
+            "MINISTACK_WORKER_THREADS": "400",
             # Enforces the IAM policies of the template, so a missing permission fails here and not on AWS.
             "AUTH": "true",
             # It would listen on a fixed port otherwise.

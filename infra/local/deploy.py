@@ -13,7 +13,7 @@ import boto3
 
 from .aws import REGION, LocalAws
 from .console import Failure, step
-from .paths import SAMCONFIG, TEMPLATE
+from .paths import ROOT, SAMCONFIG, TEMPLATE
 from .processes import must, run
 from .tools import environment, venv
 
@@ -22,6 +22,12 @@ BUCKET = "sutler-artifacts"
 MAIL_DOMAIN = "sutler.example"
 STRIPE_SECRET_KEY = "sk_test_local_stand_in"
 STRIPE_WEBHOOK_SECRET = "whsec_local_stand_in"
+CHAPA_SECRET_KEY = "CHASECK_TEST-local-stand-in"
+CHAPA_WEBHOOK_SECRET = "hash_local_stand_in"
+PAYPAL_CREDENTIALS = "client_test_local:stand_in"
+PAYPAL_WEBHOOK_ID = "WH-LOCAL"
+PAYPAL_ROOT = ROOT / "infra" / "providers" / "src" / "paypal" / "certificates" / "root.pem"
+TURNSTILE_SECRET_KEY = "0x_local_stand_in"
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,17 @@ def deploy(aws: LocalAws, providers_url: str, **changed: str) -> Stack:
             "StripeApiBase": f"{providers_url}/stripe",
             "StripeSecretKey": STRIPE_SECRET_KEY,
             "StripeWebhookSecret": STRIPE_WEBHOOK_SECRET,
+            "ChapaApiBase": f"{providers_url}/chapa",
+            "ChapaSecretKey": CHAPA_SECRET_KEY,
+            "ChapaWebhookSecret": CHAPA_WEBHOOK_SECRET,
+            "PayPalApiBase": f"{providers_url}/paypal",
+            "PayPalCredentials": PAYPAL_CREDENTIALS,
+            "PayPalWebhookId": PAYPAL_WEBHOOK_ID,
+            "PayPalTestRoot": "".join(PAYPAL_ROOT.read_text().split("-----")[2].split()),
+            # The API has no address before it is deployed. The stand-ins send on to it what comes here.
+            "ApiUrl": f"{providers_url}/api",
+            "TurnstileApiBase": providers_url,
+            "TurnstileSecretKey": TURNSTILE_SECRET_KEY,
         } | changed
         command = [
             venv("sam"), "deploy", "--template-file", str(TEMPLATE), "--stack-name", STACK, "--region", REGION,

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from .console import Failure, say
 from .paths import EVENTS, ROOT
@@ -24,12 +25,31 @@ PATH_VALUES = {
     "order": ORDER,
     "address": f"adr_{ULID}",
     "part": f"sel_{ULID}",
+    "code": "SPRING-10",
+    "gateway": "paypal",
     "return": f"ret_{ULID}0001",
 }
 ADDRESS = {
     "name": "Ada Example", "line1": "1 Market Street", "city": "Springfield", "region": "IL",
     "postal_code": "62701", "country": "US",
 }  # fmt: skip
+FLAT = {"kind": "flat", "amount": {"amount": 500, "currency": "USD"}}
+BANDS = {"kind": "weight", "bands": [{"up_to_g": 2000, "amount": {"amount": 1900, "currency": "USD"}}]}
+ZONES = [
+    {
+        "countries": ["US"],
+        "options": [
+            {
+                "id": "standard", "name": "Standard", "days_min": 2, "days_max": 5, "price": FLAT,
+                "free_from": {"amount": 10000, "currency": "USD"},
+            },
+            {"id": "express", "name": "Express", "days_min": 1, "days_max": 1, "price": BANDS},
+        ],
+    },
+    {"options": [{"id": "air", "name": "Air mail", "days_min": 5, "days_max": 14, "price": FLAT}]},
+]  # fmt: skip
+# What a change of is based on a version.
+CONDITIONAL = {"put_settings", "put_shipping_profile", "update_coupon"}
 # Bodies of the calls that have one. They only have to be plausible: `cargo lambda invoke` shows what is missing.
 BODIES: dict[str, Any] = {
     "register": {"email": "ada@example.com", "username": "ada", "password": "correct horse battery staple"},
@@ -50,10 +70,25 @@ BODIES: dict[str, Any] = {
     "create_category": {"name": "Kitchen"},
     "update_category": {"name": "Kitchen and table"},
     "adjust_stock": {"delta": 5, "reason": "received"},
+    "set_flash_sale": {"shards": 16, "per_buyer_limit": 2},
     "create_cart": {},
     "put_cart_line": {"quantity": 1},
     "merge_cart": {"guest_cart": PATH_VALUES["cart"], "token": "the guest cart's token"},
+    "put_cart_coupon": {"code": "SPRING-10"},
     "quote_cart": {"address": PATH_VALUES["address"]},
+    "put_settings": {
+        "tax": {
+            "prices": "exclusive", "rounding": "per_order", "default_rate": 2000, "shipping": {"kind": "as_goods"},
+            "rates": [{"country": "US", "region": "CA", "class": "books", "rate": 725}],
+        },
+        "shipping": {"zones": [{"options": [ZONES[0]["options"][0]]}]},
+    },
+    "put_shipping_profile": {"zones": ZONES},
+    "create_coupon": {
+        "code": "SPRING-10", "scope": "shop", "worth": {"kind": "percentage", "rate": 1000},
+        "ends_at": "2027-06-01T00:00:00Z", "uses_max": 100, "budget": {"amount": 50000, "currency": "USD"},
+    },
+    "update_coupon": {"active": False},
     "place_order": {"cart": PATH_VALUES["cart"], "address": PATH_VALUES["address"], "quote": "the hash from the quote"},
     "cancel_order": {},
     "start_payment": {"gateway": "stripe"},
@@ -66,9 +101,27 @@ BODIES: dict[str, Any] = {
     "ship_part": {"carrier": "ups", "tracking_number": "1Z999AA10123456784"},
     "confirm_delivery": {},
     "stripe_webhook": {"id": "evt_1", "object": "event", "type": "payment_intent.succeeded"},
+    "chapa_webhook": {"event": "charge.success", "tx_ref": f"{ORDER}-1", "reference": "AP634JFwEbxd", "status": "success"},
+    "paypal_webhook": {
+        "id": "WH-1", "event_type": "CHECKOUT.ORDER.APPROVED",
+        "resource": {"id": "5O190127TN364715T", "purchase_units": [{"custom_id": f"{ORDER}/1"}]},
+    },
 }
+# Headers of calls that prove themselves otherwise than by a token.
+HEADERS: dict[str, dict[str, str]] = {
+    "stripe_webhook": {"stripe-signature": "t=1763640000,v1=00"},
+    "chapa_webhook": {"x-chapa-signature": "00"},
+    "paypal_webhook": {
+        "paypal-transmission-id": "69cd13f0-d67a-11e5-baa3-778b53f4ae55",
+        "paypal-transmission-time": "2026-11-20T12:00:00Z",
+        "paypal-transmission-sig": "AA==",
+        "paypal-cert-url": "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270",
+        "paypal-auth-algo": "SHA256withRSA",
+    },
+}
+QUERIES = {"return_from_provider": {"order": ORDER, "attempt": "1"}}
 PAYLOADS: dict[str, Any] = {
-    "process_payment_events": {"provider": "stripe", "body": json.dumps(BODIES["stripe_webhook"])},
+    "process_payment_events": {"gateway": "paypal", "order": ORDER, "attempt": 1, "message": "WH-1"},
     "run_payment_commands": {
         "id": "8f4f8c6e-2d0b-4a55-9f5e-1f3a5f5c9a10", "source": "sutler", "detail-type": "payment.refund_requested",
         "time": "2026-11-20T12:00:00Z", "detail": {"order": ORDER},
@@ -133,18 +186,21 @@ def _http(function: Function, trigger: Trigger) -> Any:
     parameters = {name: PATH_VALUES[name] for name in re.findall(r"{(\w+)}", path)}
     raw_path = path.format(**parameters)
     headers = {"host": "api.example.com", "user-agent": "curl/8.9.1", "accept": "*/*"}
-    if "/auth/" not in path and "/webhooks/" not in path:
+    query = QUERIES.get(function.name, {})
+    if "/auth/" not in path and "/webhooks/" not in path and not query:
         headers["authorization"] = "Bearer the.access.token"
     if method != "GET":
         headers |= {"content-type": "application/json", "idempotency-key": f"{function.name}-1"}
-    if function.name == "stripe_webhook":
-        headers["stripe-signature"] = "t=1763640000,v1=00"
+    if function.name in CONDITIONAL:
+        headers["if-match"] = '"0"'
+    if function.name in HEADERS:
+        headers |= HEADERS[function.name]
         del headers["idempotency-key"]
     event = {
         "version": "2.0",
         "routeKey": f"{method} {path}",
         "rawPath": raw_path,
-        "rawQueryString": "",
+        "rawQueryString": urlencode(query),
         "headers": headers,
         "requestContext": {
             "accountId": "000000000000",
@@ -165,6 +221,8 @@ def _http(function: Function, trigger: Trigger) -> Any:
     }  # fmt: skip
     if parameters:
         event["pathParameters"] = parameters
+    if query:
+        event["queryStringParameters"] = query
     if function.name in BODIES:
         event["body"] = json.dumps(BODIES[function.name])
     return event

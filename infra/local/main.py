@@ -12,7 +12,7 @@ from pathlib import Path
 from . import bench, build, checks, demo, deploy, generate, prove, purchase, readme, watch
 from .aws import LocalAws
 from .console import Failure, say, step
-from .deploy import STRIPE_WEBHOOK_SECRET, Stack
+from .deploy import CHAPA_WEBHOOK_SECRET, PAYPAL_WEBHOOK_ID, STRIPE_WEBHOOK_SECRET, Stack
 from .paths import STATE, TARGET
 from .processes import Children, free_port, must, stop_on_signals
 from .tools import environment
@@ -43,6 +43,11 @@ def start_providers(children: Children, stack: Stack, port: int, profile: str = 
         "PROVIDERS_ADDR": f"127.0.0.1:{port}",
         "STRIPE_WEBHOOK_URL": f"{stack.api_url}/v1/webhooks/stripe",
         "STRIPE_WEBHOOK_SECRET": STRIPE_WEBHOOK_SECRET,
+        "CHAPA_WEBHOOK_URL": f"{stack.api_url}/v1/webhooks/chapa",
+        "CHAPA_WEBHOOK_SECRET": CHAPA_WEBHOOK_SECRET,
+        "PAYPAL_WEBHOOK_URL": f"{stack.api_url}/v1/webhooks/paypal",
+        "PAYPAL_WEBHOOK_ID": PAYPAL_WEBHOOK_ID,
+        "API_URL": stack.api_url,
     }
     log = stack.aws.state / "providers.log"
     child = children.start("the provider stand-ins", [str(TARGET / profile / "providers")], log, environment() | stand_ins)
@@ -77,7 +82,7 @@ def command_run(_: argparse.Namespace) -> None:
 API      {stack.api_url}      (the addresses are also in .local/env)
 Docs     {stack.api_url}/docs
 Mails    {stack.aws.mails}
-Stripe   {stack.providers_url}/stripe      (stand-in; test controls below /_test/)
+Stripe   {stack.providers_url}/stripe      (stand-in, as are Chapa and PayPal beside it; test controls below /_test/)
 Logs     .local/run/aws.log, and CloudWatch Logs at {stack.aws.endpoint}
 
 {logins}
@@ -157,7 +162,13 @@ def command_deploy(arguments: argparse.Namespace) -> None:
     absent = [variable for variable in secrets.values() if variable not in os.environ]
     if absent:
         raise Failure(f"set {' and '.join(absent)} in the environment")
-    deploy.deploy_to_aws(arguments.stage, {name: os.environ[variable] for name, variable in secrets.items()})
+    optional = {
+        "ChapaSecretKey": "CHAPA_SECRET_KEY", "ChapaWebhookSecret": "CHAPA_WEBHOOK_SECRET",
+        "PayPalCredentials": "PAYPAL_CREDENTIALS", "PayPalWebhookId": "PAYPAL_WEBHOOK_ID", "ApiUrl": "API_URL",
+        "TurnstileSecretKey": "TURNSTILE_SECRET_KEY",
+    }  # fmt: skip
+    given = secrets | {name: variable for name, variable in optional.items() if variable in os.environ}
+    deploy.deploy_to_aws(arguments.stage, {name: os.environ[variable] for name, variable in given.items()})
 
 
 def parse() -> argparse.Namespace:

@@ -25,6 +25,8 @@ EXPIRY_SECONDS = 90
 SIGN_UPS = 12
 ROUNDS_MAX = 12
 SETTLE_SECONDS = 600
+# What is between a table and a queue shows in no count, so all must have been quiet for so long.
+QUIET_SECONDS = 6
 # Each event is delivered so many times in parallel, each copy up to so much later.
 COPIES = 3
 SPREAD_MS = 400
@@ -302,9 +304,12 @@ class Crowd:
 
 def settle(world: World) -> None:
     """Waits until no webhook, message or refund is under way."""
+    quiet_since = [time.monotonic()]
 
     def quiet() -> bool:
-        return bool(world.control("/stripe/settled", {"timeout_ms": 5_000})["settled"]) and not pending(world)
+        if not world.control("/stripe/settled", {"timeout_ms": 5_000})["settled"] or pending(world):
+            quiet_since[0] = time.monotonic()
+        return time.monotonic() - quiet_since[0] >= QUIET_SECONDS
 
     wait_until(quiet, "webhooks and queues to become quiet", SETTLE_SECONDS, 0.5)
 

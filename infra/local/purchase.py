@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .client import Json, Person, Problem, World, wait_until
+from .client import Json, Person, Problem, World, solved_challenge, wait_until
 from .console import Failure, say
 from .deploy import STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET, Stack
 
@@ -107,6 +107,9 @@ class Purchase:
             ("some units, some money and some goods go back, each once", self.given_back),
             ("money that comes after the end finds its goods again, or goes back", self.late_payment),
             ("a wrong amount never pays an order", self.wrong_amount),
+            ("Chapa pays an order, by webhook", self.chapa),
+            ("PayPal pays an order when its buyer comes back, and its webhook changes nothing", self.paypal),
+            ("another way of paying ends the one that was open", self.changed_mind),
             ("an order that nobody pays releases its stock by itself", self.expired),
             ("everyone got each mail once, as text and as HTML", self.mails),
             ("stock movements are an unbroken chain, and the books agree", self.books),
@@ -183,6 +186,12 @@ class Purchase:
         """A session of the stranger's, until it ends."""
         api, checks = self.world.api, self.checks
         credentials = {"login": self.stranger.username, "password": PASSWORD}
+        programs = {"email": "robot@example.com", "username": f"robot-{self.run}", "password": PASSWORD}
+        for token in ({}, {"turnstile_token": "made up"}, {"turnstile_token": solved_challenge("login")}):
+            checks.refused(
+                "a registration that no person makes",
+                partial(api.call, "POST", "/v1/auth/register", programs | token), 422, "invalid",
+            )  # fmt: skip
         first = api.call("POST", "/v1/auth/login", credentials)
         second = api.call("POST", "/v1/auth/refresh", {"refresh_token": first["refresh_token"]})
         checks.that("refresh tokens rotate", second["refresh_token"] != first["refresh_token"])
@@ -428,6 +437,69 @@ class Purchase:
         checks.becomes("it goes back", lambda: self.refunded(payment["provider_id"]), 100)
         checks.equal("state of the order", self.state(order), "awaiting_payment")
         self.buyer.call("POST", f"/v1/orders/{order['id']}/cancel")
+
+    def redirected(self, gateway: str) -> tuple[Json, Json]:
+        """An order whose buyer is on a provider's pages."""
+        order = self.place({self.variants[0]: 1})
+        path = f"/v1/orders/{order['id']}/payments"
+        payment: Json = self.buyer.call("POST", path, {"gateway": gateway})
+        self.checks.that("there is a page to pay on", payment["redirect_url"].startswith(self.world.stack.providers_url))
+        again = self.buyer.call("POST", path, {"gateway": gateway})
+        self.checks.equal("one live attempt", again["redirect_url"], payment["redirect_url"])
+        return order, payment
+
+    def come_back(self, gateway: str, order: Json) -> None:
+        """What the provider's page does last, and anybody could do at any time."""
+        answer = self.world.api.send("GET", f"/v1/payments/{gateway}/return?order={order['id']}&attempt=1")
+        self.checks.equal("sent on to the shop", answer.status, 303)
+        self.checks.that("to their order", answer.headers["location"].endswith(f"/orders/{order['id']}"))
+
+    def chapa(self) -> None:
+        checks, world = self.checks, self.world
+        order, payment = self.redirected("chapa")
+        self.come_back("chapa", order)
+        forged = world.api.send(
+            "POST", "/v1/webhooks/chapa", json.dumps({"event": "charge.success", "tx_ref": payment["provider_id"]}).encode(),
+            headers={"x-chapa-signature": "00" * 32},
+        )  # fmt: skip
+        checks.equal("a forged message", forged.status, 400)
+        world.control(f"/chapa/transactions/{payment['provider_id']}/pay", {})
+        checks.becomes("state of the order", lambda: self.state(order), "paid")
+        self.buyer.call("POST", f"/v1/orders/{order['id']}/cancel")
+        checks.becomes("it goes back, once", self.refunded_by_chapa, [order["totals"]["total"]["amount"]])
+
+    def refunded_by_chapa(self) -> list[int]:
+        return [made["amount_minor"] for made in self.world.control("/chapa/state")["refunds"]]
+
+    def paypal(self) -> None:
+        checks, world = self.checks, self.world
+        world.control("/paypal/webhook", {"hold": True})
+        order, payment = self.redirected("paypal")
+        world.control(f"/paypal/orders/{payment['provider_id']}/approve", {})
+        checks.equal("nothing is taken by approving", self.state(order), "awaiting_payment")
+        self.come_back("paypal", order)
+        checks.becomes("state of the order", lambda: self.state(order), "paid")
+        world.control("/paypal/release", {})
+        checks.that("deliveries end", world.control("/paypal/settled", {"timeout_ms": 30_000})["settled"])
+        events = world.control("/paypal/state")["events"]
+        answers = [attempt["result"] for event in events for attempt in event["attempts"]]
+        checks.equal("PayPal's signature is believed", answers, [{"answered": 204}] * len(events))
+        self.buyer.call("POST", f"/v1/orders/{order['id']}/cancel")
+        checks.becomes("it goes back, once", self.refunded_by_paypal, [order["totals"]["total"]["amount"]])
+
+    def refunded_by_paypal(self) -> list[int]:
+        captures = [order["capture"] for order in self.world.control("/paypal/state")["orders"] if order["capture"]]
+        return [refund["amount_minor"] for capture in captures for refund in capture["refunds"]]
+
+    def changed_mind(self) -> None:
+        checks = self.checks
+        order, chapa = self.redirected("chapa")
+        payment = self.start_payment(order)
+        checks.equal("the second attempt", payment["attempt"], 2)
+        states = {one["tx_ref"]: one["status"] for one in self.world.control("/chapa/state")["transactions"]}
+        checks.equal("Chapa's page is closed", states[chapa["provider_id"]], "cancelled")
+        checks.equal("the card is taken", self.world.confirm(payment).status, 200)
+        checks.becomes("state of the order", lambda: self.state(order), "paid")
 
     def expired(self) -> None:
         """Its time has run since the order chapter; the sweep comes by itself every minute."""

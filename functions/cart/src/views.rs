@@ -30,6 +30,9 @@ pub struct CartView {
     pub id: String,
     /// Its lines.
     pub lines: Vec<CartLineView>,
+    /// The coupon in it; a quote says what it takes off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<String>,
     /// What the lines that can be bought cost, without shipping and tax.
     pub goods: Option<MoneyView>,
     /// The order that was last made from it.
@@ -94,6 +97,7 @@ impl CartView {
         Self {
             id: cart.id.to_string(),
             lines: lines.iter().map(CartLineView::from).collect(),
+            coupon: cart.coupon.as_ref().map(ToString::to_string),
             goods: goods.map(MoneyView::from),
             last_order: cart.last_order.as_ref().map(ToString::to_string),
         }

@@ -7,6 +7,7 @@ use sutler_domain::{
     money::Money,
     patch::Patch,
     product::{OptionValue, Product, ProductOption},
+    tax::TaxClass,
 };
 use sutler_http::views::MoneyView;
 use sutler_services::catalog::{
@@ -58,6 +59,9 @@ pub struct ProductInput {
     /// Where to file it.
     #[schema(value_type = String, example = "cat_01J8ZQ5K3N0V7X2Y4T6B8D9FGH")]
     pub category: CategoryId,
+    /// What kind of goods it is for the tax office: 1 to 32 of `a-z`, `0-9` and `-`. Left out, it is taxed as usual.
+    #[schema(value_type = Option<String>, example = "books")]
+    pub tax_class: Option<TaxClass>,
     /// What its variants cost unless they say otherwise; in the marketplace's currency.
     #[schema(value_type = MoneyView)]
     pub price: Money,
@@ -117,6 +121,10 @@ pub struct ProductPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub category: Patch<CategoryId>,
+    /// New kind of goods for the tax office; null taxes it as usual.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub tax_class: Patch<TaxClass>,
     /// New price; variants without a price of their own follow.
     #[serde(default)]
     #[schema(value_type = Option<MoneyView>)]
@@ -212,6 +220,7 @@ impl From<ProductInput> for ProductDraft {
             description: input.description,
             brand: input.brand,
             category: input.category,
+            tax_class: input.tax_class,
             price: input.price,
             image: input.image,
             options: options(input.options),
@@ -222,8 +231,16 @@ impl From<ProductInput> for ProductDraft {
 
 impl From<ProductPatch> for ProductChange {
     fn from(input: ProductPatch) -> Self {
-        let ProductPatch { title, description, brand, category, price, image, options: changed } = input;
-        Self { title, description, brand, category, price, image, options: changed.map(options) }
+        Self {
+            title: input.title,
+            description: input.description,
+            brand: input.brand,
+            category: input.category,
+            tax_class: input.tax_class,
+            price: input.price,
+            image: input.image,
+            options: input.options.map(options),
+        }
     }
 }
 
@@ -301,6 +318,8 @@ pub struct VariantView {
     /// How many are free.
     #[schema(example = 10)]
     pub available: u32,
+    /// How many one buyer may have.
+    pub per_buyer_limit: Option<u32>,
 }
 
 /// A product.
@@ -322,6 +341,9 @@ pub struct ProductView {
     pub brand: Option<String>,
     /// Category id.
     pub category: String,
+    /// What kind of goods it is for the tax office.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tax_class: Option<String>,
     /// Whose it is.
     pub seller: SellerRefView,
     /// What its variants cost unless they say otherwise.
@@ -392,6 +414,7 @@ impl From<&OfferedVariant> for VariantView {
             image: variant.image.clone(),
             weight_g: variant.weight_g,
             available: offered.available,
+            per_buyer_limit: variant.flash_sale.and_then(|sale| sale.per_buyer_limit),
         }
     }
 }
@@ -413,6 +436,7 @@ impl From<&Offer> for ProductView {
             description: product.description.clone(),
             brand: product.brand.clone(),
             category: product.category.to_string(),
+            tax_class: product.tax_class.as_ref().map(|class| class.as_str().to_owned()),
             seller: seller(product),
             price: product.price.into(),
             image: product.image.clone(),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use sutler_domain::{password::Password, problem::Problem};
 use sutler_http::{ApiError, Body, Request, Response, request, response, views::ProblemView};
-use sutler_services::identity::{self, Credentials, Issuer};
+use sutler_services::identity::{self, Credentials, Issuer, Visitor};
 use utoipa::ToSchema;
 
 use crate::views::TokensView;
@@ -18,6 +18,10 @@ pub struct LoginInput {
     /// The password.
     #[schema(example = "correct horse battery staple")]
     pub password: String,
+    /// The token of a solved Turnstile challenge with the action `login`. Asked for after a few failures.
+    #[serde(default)]
+    #[schema(example = "XXXX.DUMMY.TOKEN.XXXX")]
+    pub turnstile_token: Option<String>,
 }
 
 /// Signs in with a password.
@@ -42,6 +46,7 @@ pub async fn handle(issuer: &Issuer, request: Request) -> Result<Response<Body>,
     let input: LoginInput = request::json(&request)?;
     let password = Password::claimed(&input.password).map_err(|code| Problem::field("/password", code))?;
     let source_ip = request::source_ip(&request).to_owned();
-    let tokens = identity::login(issuer, &Credentials { name: input.login, password, source_ip }).await?;
+    let visitor = Visitor { source_ip, turnstile_token: input.turnstile_token };
+    let tokens = identity::login(issuer, &Credentials { name: input.login, password, visitor }).await?;
     Ok(response::ok(&TokensView::from(tokens)))
 }

@@ -3,7 +3,10 @@
 use serde::Deserialize;
 use sutler_domain::{password::Registration, problem::Problem};
 use sutler_http::{ApiError, Body, Request, Response, request, response, views::ProblemView};
-use sutler_services::{App, identity};
+use sutler_services::{
+    App,
+    identity::{self, Visitor},
+};
 use utoipa::ToSchema;
 
 use crate::views::AcceptedView;
@@ -21,6 +24,10 @@ pub struct RegisterInput {
     /// 10 to 128 characters, not a common password, and without the name.
     #[schema(example = "correct horse battery staple")]
     pub password: String,
+    /// The token of a solved Turnstile challenge with the action `register`. Required where challenges are in use.
+    #[serde(default)]
+    #[schema(example = "XXXX.DUMMY.TOKEN.XXXX")]
+    pub turnstile_token: Option<String>,
 }
 
 /// Opens an account and mails a link that proves the e-mail address.
@@ -43,6 +50,8 @@ pub struct RegisterInput {
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let input: RegisterInput = request::json(&request)?;
     let new = Registration::parse(&input.email, &input.username, &input.password);
-    identity::register(app, &new.map_err(Problem::Invalid)?).await?;
+    let source_ip = request::source_ip(&request).to_owned();
+    let visitor = Visitor { source_ip, turnstile_token: input.turnstile_token };
+    identity::register(app, &visitor, &new.map_err(Problem::Invalid)?).await?;
     Ok(response::accepted(&AcceptedView::ACCEPTED))
 }

@@ -1,6 +1,7 @@
 //! Accounts as their owners, and those who would like to be, see them.
 
 mod accounts;
+mod bots;
 mod keys;
 mod profile;
 mod sessions;

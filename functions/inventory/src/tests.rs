@@ -5,6 +5,7 @@ use sutler_domain::{
     ids::{CategoryId, OrderId, VariantId},
     money::{Currency, Money},
     product::{OptionValue, ProductOption},
+    stock::StockOp,
 };
 use sutler_http::response;
 use sutler_services::catalog::{
@@ -16,7 +17,7 @@ use sutler_services::catalog::{
 use sutler_store::{StoreError, Transaction, stock};
 use sutler_testkit::{TestAnswer, TestApp, TestCall, TestUser};
 
-use crate::{adjust_stock, get_stock, list_inventory, list_movements};
+use crate::{adjust_stock, get_stock, list_inventory, list_movements, set_flash_sale};
 
 struct Shop {
     test: TestApp,
@@ -51,6 +52,7 @@ impl Shop {
             description: String::new(),
             brand: None,
             category,
+            tax_class: None,
             price: Money::try_new(4_900, Currency::Usd).unwrap(),
             image: None,
             options: vec![ProductOption {
@@ -69,6 +71,10 @@ impl Shop {
         TestCall::new(method, "/v1/inventory/x").parameter("variant", self.variant.as_str()).by(who)
     }
 
+    fn anonymous(&self, method: &'static str) -> TestCall {
+        TestCall::new(method, "/v1/inventory/x").parameter("variant", self.variant.as_str())
+    }
+
     async fn adjust(&self, body: &Value) -> TestAnswer {
         let call = self.call("POST", &self.owner).json(body);
         self.test.call(adjust_stock::handle, call).await
@@ -83,7 +89,7 @@ impl Shop {
     }
 
     async fn reserve(&self, quantity: u32) -> Result<(), StoreError> {
-        let (key, change) = stock::reserve(&self.variant, quantity, self.order().as_str());
+        let (key, change) = stock::moved(StockOp::Reserve, &self.variant, 0, quantity, self.order().as_str());
         let mut transaction = Transaction::new();
         transaction.update(key, change);
         self.test.app.store.transact(transaction).await
@@ -111,6 +117,8 @@ async fn another_sellers_stock_does_not_exist() {
             shop.test.call(list_movements::handle, shop.call("GET", other)).await.problem(),
             "not-found"
         );
+        let call = shop.call("PUT", other).json(&json!({"shards": 2}));
+        assert_eq!(shop.test.call(set_flash_sale::handle, call).await.problem(), "not-found");
         for body in [
             json!({"delta": -1, "reason": "theft"}),
             json!({"delta": 1, "reason": "gift"}),
@@ -220,24 +228,26 @@ async fn zero_quantities_are_never_accepted() {
 
 #[tokio::test]
 async fn every_operation_moves_units_as_the_rules_say() {
-    use sutler_domain::stock::StockOp;
-    type Step = fn(&VariantId, u32, &str) -> (sutler_store::Key, sutler_store::Expression);
     let shop = Shop::with(9).await;
-    let steps: [(Step, StockOp, u32); 10] = [
-        (stock::reserve, StockOp::Reserve, 6),
-        (stock::release, StockOp::Release, 2),
-        (stock::release, StockOp::Release, 5),
-        (stock::commit, StockOp::Commit, 3),
-        (stock::commit, StockOp::Commit, 2),
-        (stock::take, StockOp::Take, 4),
-        (stock::take, StockOp::Take, 2),
-        (stock::ship, StockOp::Ship, 5),
-        (stock::restock_committed, StockOp::Restock, 3),
-        (stock::restock_committed, StockOp::Restock, 2),
+    let steps: [(StockOp, u32); 14] = [
+        (StockOp::Reserve, 6),
+        (StockOp::Release, 2),
+        (StockOp::Release, 5),
+        (StockOp::Commit, 3),
+        (StockOp::Commit, 2),
+        (StockOp::Take, 4),
+        (StockOp::Take, 2),
+        (StockOp::Ship, 5),
+        (StockOp::Restock, 3),
+        (StockOp::Restock, 2),
+        (StockOp::ShiftOut, 9),
+        (StockOp::ShiftOut, 1),
+        (StockOp::ShiftIn, 3),
+        (StockOp::ShiftIn, 0),
     ];
     let mut expected = shop.test.app.store.stock(&shop.variant).await.unwrap().unwrap().value.quantities();
-    for (step, op, quantity) in steps {
-        let (key, change) = step(&shop.variant, quantity, shop.order().as_str());
+    for (op, quantity) in steps {
+        let (key, change) = stock::moved(op, &shop.variant, 0, quantity, shop.order().as_str());
         let outcome = shop.test.app.store.update(&key, &change).await;
         let after = expected.after(op, quantity);
         assert_eq!(outcome.is_ok(), after.is_some(), "{op:?} {quantity} of {expected:?}");
@@ -245,6 +255,68 @@ async fn every_operation_moves_units_as_the_rules_say() {
         let stored = shop.test.app.store.stock(&shop.variant).await.unwrap().unwrap();
         assert_eq!(stored.value.quantities(), expected);
     }
+}
+
+#[tokio::test]
+async fn a_seller_says_how_a_variant_in_demand_is_sold() {
+    let shop = Shop::with(5).await;
+    let set = async |key: &str, body: &Value| {
+        let call = shop.call("PUT", &shop.owner).header("idempotency-key", key).json(body);
+        shop.test.call(set_flash_sale::handle, call).await
+    };
+    let terms = json!({"shards": 4, "per_buyer_limit": 2});
+    let answer = set("first-time", &terms).await;
+    insta::assert_json_snapshot!("set_flash_sale", answer.body);
+    let stock = shop.stock().await;
+    assert_eq!(
+        (&stock["available"], &stock["shards"], &stock["per_buyer_limit"]),
+        (&json!(5), &json!(4), &json!(2))
+    );
+    drop(shop.test.db.drain_stream());
+    assert_eq!(set("first-time", &terms).await.body, answer.body);
+    assert_eq!(shop.test.db.drain_stream(), [], "a repetition changes nothing");
+    assert_eq!(set("first-time", &json!({"shards": 5})).await.problem(), "idempotency-key-reused");
+    assert_eq!(set("second-time", &json!({"shards": 1})).await.body["per_buyer_limit"], Value::Null);
+    assert_eq!(shop.stock().await["shards"], 1);
+}
+
+#[tokio::test]
+async fn bad_terms_are_refused() {
+    let shop = Shop::with(5).await;
+    for (body, expected) in [
+        (json!({"shards": 0}), "/shards: out-of-range"),
+        (json!({"shards": 65}), "/shards: out-of-range"),
+        (json!({"shards": 257}), "/shards: out-of-range"),
+        (json!({"shards": 1, "per_buyer_limit": 0}), "/per_buyer_limit: out-of-range"),
+        (json!({"shards": 1, "per_buyer_limit": 100}), "/per_buyer_limit: out-of-range"),
+        (json!({"per_buyer_limit": 1}), "/shards: missing"),
+        (json!({"shards": 1, "sold": 1}), "/sold: unknown-field"),
+    ] {
+        let call = shop.call("PUT", &shop.owner).json(&body);
+        let answer = shop.test.refused(set_flash_sale::handle, call).await;
+        let error = &answer.body["errors"][0];
+        let found = format!("{}: {}", error["pointer"].as_str().unwrap(), error["code"].as_str().unwrap());
+        assert_eq!((answer.status, found.as_str()), (422, expected), "{body}");
+    }
+    let call = shop.call("PUT", &shop.owner).json(&json!({"shards": 2}));
+    shop.test
+        .needs_token(&shop.owner, set_flash_sale::handle, shop.anonymous("PUT").json(&json!({"shards": 2})))
+        .await;
+    assert_eq!(shop.test.call(set_flash_sale::handle, call).await.status, 200);
+}
+
+#[tokio::test]
+async fn movements_are_told_shard_by_shard() {
+    let shop = Shop::with(5).await;
+    let ask = async |shard: &str| {
+        let call = shop.call("GET", &shop.owner).query("shard", shard);
+        shop.test.call(list_movements::handle, call).await
+    };
+    assert_eq!(ask("1").await.problem(), "not-found");
+    let call = shop.call("PUT", &shop.owner).json(&json!({"shards": 2}));
+    shop.test.call(set_flash_sale::handle, call).await;
+    assert_eq!((ask("0").await.status, ask("1").await.status), (200, 200));
+    assert_eq!((ask("2").await.problem(), ask("x").await.problem()), ("not-found", "invalid"));
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
 //! What the stock endpoints take and show.
 
 use serde::{Deserialize, Serialize};
-use sutler_domain::{movement::Movement, problem::Problem, stock::Quantities};
-use sutler_services::inventory::{Adjustment, Count, StockedVariant};
+use sutler_domain::{movement::Movement, problem::Problem, shards::FlashSale, stock::Quantities};
+use sutler_services::{
+    flash_sales::{Terms, TermsSet},
+    inventory::{Adjustment, Count, StockedVariant},
+};
 use utoipa::ToSchema;
 
 /// A correction: either `delta` or `on_hand`.
@@ -31,6 +34,44 @@ impl AdjustmentInput {
             (None, None) => Err(Problem::field("/delta", "missing")),
             (Some(_), Some(_)) => Err(Problem::field("/on_hand", "ambiguous")),
         }
+    }
+}
+
+/// How a variant in great demand is to be sold.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlashSaleInput {
+    /// Over how many shards its units are spread: 1 to 64. Each shard sells some hundred orders a second.
+    #[schema(minimum = 1, maximum = 64, example = 16)]
+    pub shards: u32,
+    /// How many one buyer may have: 1 to 99, or any number when left out.
+    #[schema(minimum = 1, maximum = 99, example = 2)]
+    pub per_buyer_limit: Option<u32>,
+}
+
+impl FlashSaleInput {
+    /// What was asked for; what is out of range stays so.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms { shards: u8::try_from(self.shards).unwrap_or(0), per_buyer_limit: self.per_buyer_limit }
+    }
+}
+
+/// How a variant in great demand is sold.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FlashSaleView {
+    /// Variant id.
+    pub variant: String,
+    /// Over how many shards its units are spread.
+    pub shards: u8,
+    /// How many one buyer may have.
+    pub per_buyer_limit: Option<u32>,
+}
+
+impl From<&TermsSet> for FlashSaleView {
+    fn from(set: &TermsSet) -> Self {
+        let TermsSet { variant, sale } = set;
+        Self { variant: variant.to_string(), shards: sale.shards, per_buyer_limit: sale.per_buyer_limit }
     }
 }
 
@@ -69,6 +110,10 @@ pub struct StockView {
     pub committed: u32,
     /// Kept for partners.
     pub partner: u32,
+    /// Over how many shards the free units are spread.
+    pub shards: u8,
+    /// How many one buyer may have.
+    pub per_buyer_limit: Option<u32>,
     /// How often it changed.
     pub version: u64,
 }
@@ -89,7 +134,9 @@ pub struct QuantitiesView {
 /// One change of stock.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MovementView {
-    /// Counts up from 1 without gaps.
+    /// In which shard.
+    pub shard: u8,
+    /// Counts up from 1 without gaps in each shard.
     pub number: u64,
     /// What happened.
     #[schema(example = "reserve")]
@@ -124,6 +171,7 @@ impl From<&Adjustment> for AdjustmentView {
 impl From<&StockedVariant> for StockView {
     fn from(found: &StockedVariant) -> Self {
         let stock = &found.stock.value;
+        let sale = found.variant.flash_sale.unwrap_or(FlashSale::NONE);
         Self {
             variant: stock.variant.to_string(),
             title: found.variant.title.clone(),
@@ -134,6 +182,8 @@ impl From<&StockedVariant> for StockView {
             reserved: stock.reserved,
             committed: stock.committed,
             partner: stock.partner,
+            shards: sale.shards,
+            per_buyer_limit: sale.per_buyer_limit,
             version: found.stock.version.0,
         }
     }
@@ -149,6 +199,7 @@ impl From<Quantities> for QuantitiesView {
 impl From<&Movement> for MovementView {
     fn from(movement: &Movement) -> Self {
         Self {
+            shard: movement.shard,
             number: movement.number,
             operation: movement.op.name(),
             reference: movement.reference.clone(),

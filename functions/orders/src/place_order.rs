@@ -4,14 +4,15 @@ use serde::Deserialize;
 use sutler_domain::{
     idempotency::Answer,
     ids::{AddressId, CartId},
+    shipping::Choices,
 };
 use sutler_http::{
     ApiError, Body, Request, Response, quote_view::QuoteView, request, response, views::ProblemView,
 };
 use sutler_services::{
     App,
-    carts::CartQuote,
     orders::{self, PlaceOrder, PlacedOrder},
+    quotes::CartQuote,
 };
 use utoipa::ToSchema;
 
@@ -27,6 +28,10 @@ pub struct NewOrder {
     /// Where to.
     #[schema(value_type = String)]
     pub address: AddressId,
+    /// By seller, the `id` of the chosen way to send things; the cheapest of those left out. As in the quote.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>, example = json!({"sel_01J8ZQ5K3N0V7X2Y4T6B8D9FGH": "express"}))]
+    pub shipping: Choices,
     /// `hash` of the quote the buyer saw.
     pub quote: String,
 }
@@ -57,7 +62,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let buyer = request::verified_user(app, &request).await?.sub;
     let body: NewOrder = request::json(&request)?;
     let once = request::once(app, &request, buyer.as_str(), "place_order", placed)?;
-    let command =
-        PlaceOrder { buyer, cart: body.cart, address: body.address, quote_hash: body.quote, render_quote };
+    let NewOrder { cart, address, shipping, quote: quote_hash } = body;
+    let command = PlaceOrder { buyer, cart, address, shipping, quote_hash, render_quote };
     Ok(response::answer(orders::place(app, &command, &once).await?))
 }

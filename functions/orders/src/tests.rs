@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod placing;
+mod pricing;
 mod reading;
 mod refunding;
 mod returning;

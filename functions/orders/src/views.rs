@@ -9,7 +9,11 @@ use sutler_domain::{
     order::{Order, OrderLine, OrderState, Part, Progress},
     payment::Payment,
 };
-use sutler_http::{quote_view::TotalsView, units::ShipmentView, views::MoneyView};
+use sutler_http::{
+    quote_view::{DeliveryView, TotalsView, UsedCouponView},
+    units::ShipmentView,
+    views::MoneyView,
+};
 use sutler_services::orders::OrderPage;
 use sutler_store::orders::OrderAggregate;
 use utoipa::ToSchema;
@@ -31,6 +35,9 @@ pub struct OrderView {
     pub placed_at: String,
     /// What the caller's view of it sums up to.
     pub totals: TotalsView,
+    /// The coupon that was used; sellers do not see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<UsedCouponView>,
     /// One part per seller.
     pub parts: Vec<PartView>,
     /// Where the goods go. A seller sees it once the order is paid and while there is something to send.
@@ -97,6 +104,12 @@ pub struct PartView {
     /// Where it is: `awaiting_payment`, `awaiting_shipment`, `partly_shipped`, `in_transit`, `out_for_delivery`,
     /// `delivered`, `return_requested`, `returned` or `cancelled`.
     pub state: &'static str,
+    /// How it is sent, as the buyer chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryView>,
+    /// Who pays for the discount: `platform` or `seller`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discount_by: Option<&'static str>,
     /// What was handed to carriers, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shipments: Vec<ShipmentView>,
@@ -120,6 +133,8 @@ impl From<&Part> for PartView {
             id: part.seller.to_string(),
             seller_name: part.seller_name.clone(),
             state: part.state.name(),
+            delivery: part.delivery.as_ref().map(DeliveryView::from),
+            discount_by: (!part.totals.discount.is_zero()).then(|| part.discount_by.name()),
             shipments: part.shipments.iter().map(ShipmentView::from).collect(),
             lines: part.lines.iter().map(OrderLineView::from).collect(),
             totals: (&part.totals).into(),
@@ -141,8 +156,12 @@ pub struct OrderLineView {
     pub unit_price: MoneyView,
     /// How many.
     pub quantity: u32,
-    /// Price of all.
+    /// Price of all, before any discount.
     pub total: MoneyView,
+    /// What a coupon took off.
+    pub discount: MoneyView,
+    /// The tax on what is left, in the price or on top of it.
+    pub tax: MoneyView,
     /// What became of the units; absent while nothing did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressView>,
@@ -193,6 +212,8 @@ impl From<&OrderLine> for OrderLineView {
             unit_price: line.unit_price.into(),
             quantity: line.quantity,
             total: line.total.into(),
+            discount: line.discount.into(),
+            tax: line.tax.into(),
             progress: (!line.progress.is_untouched()).then(|| line.progress.into()),
         }
     }
@@ -241,6 +262,7 @@ impl OrderView {
             expires_at,
             placed_at: order.placed_at.rfc3339(),
             totals: (&order.totals).into(),
+            coupon: order.coupon.as_ref().map(UsedCouponView::from),
             parts,
             address: Some((&order.address).into()),
             payments,
@@ -280,6 +302,7 @@ impl From<&OrderPage> for OrderView {
                     // What of the other parts went back is not this seller's business.
                     state: order.state.name(),
                     totals: (&part.totals).into(),
+                    coupon: None,
                     address,
                     refunded: part.refunded.total().ok().and_then(some_money),
                     returns: returns.iter().map(ReturnView::from).collect(),

@@ -1,7 +1,11 @@
 //! Paying orders, and hearing from the provider.
 
+pub mod chapa_webhook;
+pub mod paypal_webhook;
+pub mod return_from_provider;
 pub mod start_payment;
 pub mod stripe_webhook;
+pub mod webhook;
 
 #[cfg(test)]
 mod tests;
@@ -10,6 +14,12 @@ mod tests_hostile;
 
 /// The description of these endpoints.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(start_payment::handle, stripe_webhook::handle))]
+#[openapi(paths(
+    start_payment::handle,
+    return_from_provider::handle,
+    stripe_webhook::handle,
+    chapa_webhook::handle,
+    paypal_webhook::handle,
+))]
 #[derive(Debug)]
 pub struct ApiDoc;

@@ -1,17 +1,15 @@
 //! Opens the payment of an order.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use sutler_domain::ids::OrderId;
-use sutler_gateways::payment::PaymentGateway;
 use sutler_http::{
     ApiError, Body, Request, Response, request, response,
     views::{MoneyView, ProblemView},
 };
 use sutler_services::{
     App,
-    payments::{self, Started},
+    gateways::{Gateways, start},
+    payments::Started,
 };
 use utoipa::ToSchema;
 
@@ -19,19 +17,19 @@ use utoipa::ToSchema;
 pub struct Payments {
     /// The use cases' needs.
     pub app: App,
-    /// The provider.
-    pub gateway: Arc<dyn PaymentGateway>,
+    /// The providers.
+    pub gateways: Gateways,
 }
 
 impl Payments {
-    /// Reads configuration and the provider's key.
+    /// Reads configuration and the providers' keys.
     ///
     /// # Errors
-    /// When a setting is missing or the key cannot be read.
+    /// When a setting is missing or a key cannot be read.
     pub async fn connect() -> Result<Self, lambda_http::Error> {
         let (config, app) = sutler_runtime::start()?;
-        let gateway = Arc::new(sutler_runtime::stripe(&config, &app).await?);
-        Ok(Self { app, gateway })
+        let gateways = sutler_runtime::gateways::all(&config, &app).await?;
+        Ok(Self { app, gateways })
     }
 }
 
@@ -49,6 +47,20 @@ pub struct NewPayment {
 pub enum Gateway {
     /// Cards, through Stripe.
     Stripe,
+    /// Mobile money and cards in Ethiopia, on Chapa's pages.
+    Chapa,
+    /// PayPal, on its pages.
+    PayPal,
+}
+
+impl Gateway {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stripe => "stripe",
+            Self::Chapa => "chapa",
+            Self::PayPal => "paypal",
+        }
+    }
 }
 
 /// A payment that waits for the buyer.
@@ -81,7 +93,7 @@ impl From<&Started> for StartedView {
 }
 
 /// Opens the payment of the caller's own order; repeated, it answers the same payment. An order has one open
-/// payment at most.
+/// payment at most: choosing another gateway ends the one that is open.
 ///
 /// # Errors
 /// The problems of the operation's description.
@@ -98,13 +110,14 @@ impl From<&Started> for StartedView {
         (status = 401, description = "Not signed in", body = ProblemView),
         (status = 404, description = "Not found, or not the caller's", body = ProblemView),
         (status = 409, description = "The order does not wait for payment", body = ProblemView),
+        (status = 422, description = "The gateway is not offered", body = ProblemView),
         (status = 503, description = "The provider does not answer; repeat the call", body = ProblemView),
     )
 )]
 pub async fn handle(state: &Payments, request: Request) -> Result<Response<Body>, ApiError> {
     let buyer = request::verified_user(&state.app, &request).await?.sub;
     let order = request::path(&request, "order", OrderId::parse)?;
-    let NewPayment { gateway: Gateway::Stripe } = request::json(&request)?;
-    let started = payments::start(&state.app, state.gateway.as_ref(), &order, &buyer).await?;
+    let NewPayment { gateway } = request::json(&request)?;
+    let started = start(&state.app, &state.gateways, gateway.name(), &order, &buyer).await?;
     Ok(response::answer(response::created_answer(&StartedView::from(&started))))
 }

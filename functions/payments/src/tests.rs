@@ -1,4 +1,7 @@
-//! Payments as buyers open them, and as Stripe tells of them.
+//! Payments as buyers open them, and as providers tell of them.
 
+mod asked_webhooks;
+mod gateways;
+mod returning;
 mod starting;
 mod webhook;

@@ -1,7 +1,8 @@
 //! Health, description and self-check, as anyone and as staff see them.
 
 use serde_json::{Value, json};
-use sutler_domain::account::Role;
+use sutler_domain::{account::Role, stock::StockOp};
+use sutler_store::stock;
 use sutler_testkit::{Fault, Operation, Rule, Stage, TestAnswer, TestApp, TestCall};
 
 use crate::{check_invariants, get_docs, get_health, get_openapi};
@@ -108,7 +109,7 @@ async fn what_does_not_agree_is_told() {
     let thing = test.goods(&seller, 1_999, 50).await;
     let id = test.order(&buyer, &[(&thing, 2)]).await;
     // A unit that no order holds, and an order that nobody released.
-    let (key, change) = sutler_store::stock::reserve(&thing, 1, "by hand");
+    let (key, change) = stock::moved(StockOp::Reserve, &thing, 0, 1, "by hand");
     test.app.store.update(&key, &change).await.unwrap();
     test.clock().advance(std::time::Duration::from_secs(900 + 601));
     let call = TestCall::get("/v1/admin/invariants").token(&test.sign_in(&admin.user));

@@ -3,6 +3,7 @@
 pub mod expire_orders;
 pub mod process_payment_events;
 pub mod publish_events;
+pub mod rebalance_stock;
 pub mod record_stock_movements;
 pub mod resolve_payments;
 pub mod rotate_signing_keys;

@@ -1,4 +1,6 @@
-//! Acts on what Stripe told us. The signature was verified before the message was queued.
+//! Acts on what payment providers told us. The signature was verified before the message was queued.
+//!
+//! Stripe's events say what happened. Of the others only that something did, and the provider is asked.
 
 use sutler_domain::{
     ids::OrderId,
@@ -7,18 +9,29 @@ use sutler_domain::{
 use sutler_gateways::stripe_webhook::{StripeEvent, parse_event};
 use sutler_runtime::{Handled, worker::QueueMessage};
 use sutler_services::{
-    App, Error,
+    Error,
+    gateways::{Settle, settle},
     payments::{News, Report, finalise},
 };
 
-/// Finalises the payment that an event is about; events about other things are passed over.
+use crate::run_payment_commands::PaymentCommands;
+
+/// Finalises the payment that a message is about; events about other things are passed over.
 ///
 /// # Errors
-/// When the database does not answer or the event cannot be ours; the queue then keeps it.
-pub async fn handle(app: &App, message: QueueMessage) -> Handled {
+/// When database or provider do not answer or the event cannot be ours; the queue then keeps it.
+pub async fn handle(state: &PaymentCommands, message: QueueMessage) -> Handled {
+    if let Ok(asked) = serde_json::from_str::<Settle>(&message.body) {
+        let change = settle(&state.app, &state.gateways, &asked).await?;
+        tracing::info!(
+            order.id = %asked.order, payment.attempt = asked.attempt, event.id = asked.message,
+            payment.change = ?change, "Asked {} about a payment of {}", asked.gateway, asked.order
+        );
+        return Ok(());
+    }
     let event = parse_event(message.body.as_bytes()).map_err(|e| Error::Internal(e.into()))?;
     let Some(report) = report(event)? else { return Ok(()) };
-    let change = finalise(app, &report).await?;
+    let change = finalise(&state.app, &report).await?;
     tracing::info!(
         order.id = %report.order, payment.attempt = report.attempt, event.id = report.message,
         payment.change = ?change, "Took note of a payment event of {}", report.order

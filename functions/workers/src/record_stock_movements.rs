@@ -28,9 +28,10 @@ mod tests {
     use sutler_domain::{
         ids::{OrderId, ProductId, SellerId, VariantId},
         movement::ChainError,
+        shards::Shift,
         stock::{Stock, StockOp},
     };
-    use sutler_services::inventory::{Chain, verify_chain};
+    use sutler_services::inventory::{Chain, ChainId, verify_chain};
     use sutler_store::{Key, Table, Transaction, stock};
     use sutler_testkit::{Change, TestApp};
 
@@ -59,8 +60,8 @@ mod tests {
             Self { test, variant, order }
         }
 
-        async fn moves(&self, op: fn(&VariantId, u32, &str) -> (Key, sutler_store::Expression), n: u32) {
-            let (key, change) = op(&self.variant, n, self.order.as_str());
+        async fn moves(&self, op: StockOp, n: u32) {
+            let (key, change) = stock::moved(op, &self.variant, 0, n, self.order.as_str());
             self.test.app.store.update(&key, &change).await.unwrap();
         }
 
@@ -74,17 +75,21 @@ mod tests {
             handle(&self.test.app, changes.iter().map(read).collect()).await
         }
 
+        fn chain_id(&self, shard: u8) -> ChainId {
+            ChainId { variant: self.variant.clone(), shard }
+        }
+
         async fn chain(&self) -> Chain {
-            verify_chain(&self.test.app, &self.variant).await.unwrap()
+            verify_chain(&self.test.app, &self.chain_id(0)).await.unwrap()
         }
     }
 
     async fn sold() -> (Warehouse, Vec<Change>) {
         let shop = Warehouse::with(5).await;
-        shop.moves(stock::reserve, 2).await;
-        shop.moves(stock::commit, 2).await;
-        shop.moves(stock::ship, 1).await;
-        shop.moves(stock::restock_committed, 1).await;
+        shop.moves(StockOp::Reserve, 2).await;
+        shop.moves(StockOp::Commit, 2).await;
+        shop.moves(StockOp::Ship, 1).await;
+        shop.moves(StockOp::Restock, 1).await;
         let changes = shop.stream();
         (shop, changes)
     }
@@ -95,7 +100,7 @@ mod tests {
         assert_eq!(shop.chain().await, Chain { movements: 0, behind: 5, broken: None });
         shop.record(&changes).await.unwrap();
         assert_eq!(shop.chain().await, Chain { movements: 5, behind: 0, broken: None });
-        let movements = shop.test.app.store.movements_before(&shop.variant, None, 10).await.unwrap();
+        let movements = shop.test.app.store.movements_before(&shop.chain_id(0), None, 10).await.unwrap();
         let told: Vec<_> = movements.iter().map(|m| (m.number, m.op, m.quantity)).collect();
         let expected = [
             (5, StockOp::Restock, 1),
@@ -106,6 +111,26 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert!(movements[..4].iter().all(|movement| movement.reference == shop.order.as_str()));
+    }
+
+    #[tokio::test]
+    async fn each_shard_has_a_history_of_its_own() {
+        let shop = Warehouse::with(5).await;
+        let seller = SellerId::of_user(shop.test.user("eve").await.id());
+        let mut transaction = Transaction::new();
+        stock::create_shard(&mut transaction, &shop.variant, &seller, 7).unwrap();
+        shop.test.app.store.transact(transaction).await.unwrap();
+        let mut transaction = Transaction::new();
+        stock::shift(&mut transaction, &shop.variant, Shift { from: 0, to: 7, quantity: 2 });
+        shop.test.app.store.transact(transaction).await.unwrap();
+        shop.record(&shop.stream()).await.unwrap();
+        for shard in [0, 7] {
+            let chain = verify_chain(&shop.test.app, &shop.chain_id(shard)).await.unwrap();
+            assert_eq!(chain, Chain { movements: 2, behind: 0, broken: None }, "shard {shard}");
+        }
+        let moved = shop.test.app.store.movements_before(&shop.chain_id(7), None, 1).await.unwrap();
+        let told = (moved[0].op, moved[0].quantity, moved[0].reference.as_str());
+        assert_eq!(told, (StockOp::ShiftIn, 2, "from shard 0"));
     }
 
     #[tokio::test]

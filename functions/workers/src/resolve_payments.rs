@@ -16,7 +16,7 @@ pub struct Resolved {
 /// # Errors
 /// When provider or database do not answer; the next run goes on.
 pub async fn handle(state: &PaymentCommands) -> Result<Resolved, Error> {
-    let resolved = payments::resolve_all(&state.app, state.gateway.as_ref()).await?;
+    let resolved = payments::resolve_all(&state.app, &state.gateways).await?;
     tracing::info!(payments.resolved = resolved, "Resolved {resolved} payments by asking");
     Ok(Resolved { resolved })
 }

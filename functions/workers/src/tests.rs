@@ -6,6 +6,7 @@ mod payment_events;
 mod publishing;
 mod resolving;
 mod schedules;
+mod settling;
 
 use serde_json::{Value, json};
 use sutler_domain::{event::Event, ids::VariantId};

@@ -1,61 +1,81 @@
-//! The test controls over HTTP, under `/_test/`. They take and answer JSON.
+//! The test controls over HTTP, under `/_test/`. They take and answer JSON. What every stand-in can do is here once.
 
 use std::time::Duration;
 
 use axum::{
     Json, Router,
-    extract::{Path, State as Shared},
-    response::{IntoResponse, Response},
+    extract::State as Shared,
+    response::Response,
     routing::{get, post},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::stripe::{
-    Challenge, Emit, Fault, IntentChanges, Order, RefundStatus, Snapshot, Stripe, WebhookChanges,
-    WebhookSettings,
-    error::{Refusal, respond},
+use crate::{
+    courier::Courier,
+    faults::Fault,
+    server::respond,
+    webhook::{Order, WebhookChanges, WebhookSettings},
 };
 
-pub(crate) fn router(stripe: &Stripe) -> Router {
+/// A stand-in, as far as the controls of all of them go.
+pub(crate) trait StandIn: Clone + Send + Sync + 'static {
+    /// Its calls.
+    type Operation: DeserializeOwned + Send + 'static;
+    /// What its controls lie under.
+    const NAME: &'static str;
+
+    /// Who delivers its events.
+    fn courier(&self) -> &Courier;
+    /// Injects a fault.
+    fn break_next(&self, fault: Fault<Self::Operation>);
+    /// Everything it holds.
+    fn show(&self) -> Value;
+    /// Forgets everything but where its webhook is.
+    fn forget(&self);
+}
+
+/// The controls that every stand-in has.
+pub(crate) fn router<P: StandIn>(stand_in: &P) -> Router {
+    let path = |name: &str| format!("/_test/{}/{name}", P::NAME);
     Router::new()
-        .route("/_test/health", get(async || Json(json!({"status": "ok"}))))
-        .route("/_test/reset", post(reset))
-        .route("/_test/stripe/state", get(state))
-        .route("/_test/stripe/webhook", post(webhook))
-        .route("/_test/stripe/faults", post(fault))
-        .route("/_test/stripe/release", post(release))
-        .route("/_test/stripe/discard", post(discard))
-        .route("/_test/stripe/redeliver", post(redeliver))
-        .route("/_test/stripe/settled", post(settled))
-        .route("/_test/stripe/emit", post(emit))
-        .route("/_test/stripe/clock", post(clock))
-        .route("/_test/stripe/intents/{id}/authenticate", post(authenticate))
-        .route("/_test/stripe/intents/{id}/alter", post(alter))
-        .route("/_test/stripe/refunds", post(refunds))
-        .route("/_test/stripe/refunds/{id}/settle", post(settle))
-        .with_state(stripe.clone())
+        .route(&path("state"), get(state::<P>))
+        .route(&path("webhook"), post(webhook::<P>))
+        .route(&path("faults"), post(fault::<P>))
+        .route(&path("release"), post(release::<P>))
+        .route(&path("discard"), post(discard::<P>))
+        .route(&path("redeliver"), post(redeliver::<P>))
+        .route(&path("settled"), post(settled::<P>))
+        .route(&path("clock"), post(clock::<P>))
+        .route(&path("reset"), post(reset::<P>))
+        .with_state(stand_in.clone())
 }
 
-async fn reset(Shared(stripe): Shared<Stripe>) -> Json<Value> {
-    stripe.reset();
-    Json(json!({}))
+/// What a control answers.
+pub(crate) fn answered<E: ToString>(result: Result<Value, E>) -> Response {
+    match result {
+        Ok(body) => respond(200, &body),
+        Err(error) => respond(400, &json!({"error": error.to_string()})),
+    }
 }
 
-async fn state(Shared(stripe): Shared<Stripe>) -> Json<Snapshot> {
-    Json(stripe.snapshot())
+async fn state<P: StandIn>(Shared(stand_in): Shared<P>) -> Json<Value> {
+    Json(stand_in.show())
 }
 
-async fn webhook(
-    Shared(stripe): Shared<Stripe>,
+async fn webhook<P: StandIn>(
+    Shared(stand_in): Shared<P>,
     Json(changes): Json<WebhookChanges>,
 ) -> Json<WebhookSettings> {
-    stripe.configure_webhook(changes);
-    Json(stripe.snapshot().webhook)
+    stand_in.courier().configure(changes);
+    Json(stand_in.courier().settings())
 }
 
-async fn fault(Shared(stripe): Shared<Stripe>, Json(fault): Json<Fault>) -> Json<Value> {
-    stripe.inject(fault);
+async fn fault<P: StandIn>(
+    Shared(stand_in): Shared<P>,
+    Json(fault): Json<Fault<P::Operation>>,
+) -> Json<Value> {
+    stand_in.break_next(fault);
     Json(json!({}))
 }
 
@@ -65,13 +85,13 @@ struct Release {
     order: Order,
 }
 
-async fn release(Shared(stripe): Shared<Stripe>, Json(release): Json<Release>) -> Json<Value> {
-    stripe.release(release.order);
+async fn release<P: StandIn>(Shared(stand_in): Shared<P>, Json(release): Json<Release>) -> Json<Value> {
+    stand_in.courier().release(release.order);
     Json(json!({}))
 }
 
-async fn discard(Shared(stripe): Shared<Stripe>) -> Json<Value> {
-    stripe.discard_held();
+async fn discard<P: StandIn>(Shared(stand_in): Shared<P>) -> Json<Value> {
+    stand_in.courier().discard_held();
     Json(json!({}))
 }
 
@@ -87,8 +107,9 @@ fn one() -> u32 {
     1
 }
 
-async fn redeliver(Shared(stripe): Shared<Stripe>, Json(redeliver): Json<Redeliver>) -> Response {
-    answered(stripe.redeliver(&redeliver.event, redeliver.copies).map(|()| json!({})))
+async fn redeliver<P: StandIn>(Shared(stand_in): Shared<P>, Json(redeliver): Json<Redeliver>) -> Response {
+    let known = stand_in.courier().redeliver(&redeliver.event, redeliver.copies);
+    answered(if known { Ok(json!({})) } else { Err("no such event") })
 }
 
 #[derive(Deserialize)]
@@ -102,13 +123,9 @@ fn ten_seconds() -> u64 {
     10_000
 }
 
-async fn settled(Shared(stripe): Shared<Stripe>, Json(settled): Json<Settled>) -> Json<Value> {
-    let settled = stripe.settled(Duration::from_millis(settled.timeout_ms)).await;
+async fn settled<P: StandIn>(Shared(stand_in): Shared<P>, Json(settled): Json<Settled>) -> Json<Value> {
+    let settled = stand_in.courier().settled(Duration::from_millis(settled.timeout_ms)).await;
     Json(json!({"settled": settled}))
-}
-
-async fn emit(Shared(stripe): Shared<Stripe>, Json(emit): Json<Emit>) -> Response {
-    answered(stripe.emit_by_hand(emit).map(|event| json!({"event": event})))
 }
 
 #[derive(Deserialize)]
@@ -117,61 +134,12 @@ struct Clock {
     now: Option<i64>,
 }
 
-async fn clock(Shared(stripe): Shared<Stripe>, Json(clock): Json<Clock>) -> Json<Value> {
-    stripe.set_now(clock.now);
+async fn clock<P: StandIn>(Shared(stand_in): Shared<P>, Json(clock): Json<Clock>) -> Json<Value> {
+    stand_in.courier().set_now(clock.now);
     Json(json!({}))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Authenticate {
-    outcome: Challenge,
-}
-
-async fn authenticate(
-    Shared(stripe): Shared<Stripe>,
-    Path(id): Path<String>,
-    Json(answer): Json<Authenticate>,
-) -> Response {
-    answered(stripe.authenticate(&id, answer.outcome))
-}
-
-async fn alter(
-    Shared(stripe): Shared<Stripe>,
-    Path(id): Path<String>,
-    Json(changes): Json<IntentChanges>,
-) -> Response {
-    answered(stripe.alter_intent(&id, changes))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Refunds {
-    stay_pending: bool,
-}
-
-async fn refunds(Shared(stripe): Shared<Stripe>, Json(refunds): Json<Refunds>) -> Json<Value> {
-    stripe.keep_refunds_pending(refunds.stay_pending);
+async fn reset<P: StandIn>(Shared(stand_in): Shared<P>) -> Json<Value> {
+    stand_in.forget();
     Json(json!({}))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settle {
-    status: RefundStatus,
-}
-
-async fn settle(
-    Shared(stripe): Shared<Stripe>,
-    Path(id): Path<String>,
-    Json(settle): Json<Settle>,
-) -> Response {
-    answered(stripe.settle(&id, settle.status))
-}
-
-fn answered(result: Result<Value, Refusal>) -> Response {
-    match result {
-        Ok(body) => Json(body).into_response(),
-        Err(refusal) => respond(refusal.status(), &refusal.body()),
-    }
 }

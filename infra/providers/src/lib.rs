@@ -3,22 +3,49 @@
 //! A test starts [`Providers`] in its own process on a free port; `make run` starts the `providers` program.
 //! Both keep state in memory, refuse what the real service refuses and take orders under `/_test/`.
 
+pub mod chapa;
 mod controls;
+mod courier;
+mod faults;
+mod money;
+mod page;
+pub mod paypal;
 mod server;
 pub mod stripe;
+pub mod turnstile;
+mod webhook;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use axum::Router;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, Uri},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
+pub use chapa::Chapa;
+pub use faults::{Answer, Fault, When};
+pub use paypal::PayPal;
 pub use stripe::Stripe;
+pub use turnstile::Turnstile;
 
 /// The stand-ins, listening. They stop when this is dropped.
 #[derive(Debug)]
 pub struct Providers {
     address: SocketAddr,
     stripe: Stripe,
+    chapa: Chapa,
+    paypal: PayPal,
+    api: Arc<OnceLock<String>>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
@@ -40,10 +67,27 @@ impl Providers {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let stripe = Stripe::new(format!("http://{address}"), stopped.clone());
-        let router = Router::new().merge(stripe::http::router(&stripe)).merge(controls::router(&stripe));
+        let base_url = format!("http://{address}");
+        let stripe = Stripe::new(base_url.clone(), stopped.clone());
+        let chapa = Chapa::new(base_url.clone(), stopped.clone());
+        let paypal = PayPal::new(base_url, stopped.clone());
+        let turnstile = Turnstile::default();
+        let api = Arc::new(OnceLock::new());
+        let sending_on = Router::new().route("/api/{*path}", get(send_on)).with_state(Arc::clone(&api));
+        let router = Router::new()
+            .merge(sending_on)
+            .route("/_test/health", get(async || Json(json!({"status": "ok"}))))
+            .merge(resetting(&stripe, &chapa, &paypal, &turnstile))
+            .merge(stripe::http::router(&stripe))
+            .merge(stripe::routes::router(&stripe))
+            .merge(controls::router(&stripe))
+            .merge(chapa::http::router(&chapa))
+            .merge(controls::router(&chapa))
+            .merge(paypal::http::router(&paypal))
+            .merge(controls::router(&paypal))
+            .merge(turnstile::router(&turnstile));
         let serving = tokio::spawn(server::serve(listener, router, stopped));
-        Ok(Self { address, stripe, stop, serving })
+        Ok(Self { address, stripe, chapa, paypal, api, stop, serving })
     }
 
     /// Where the stand-ins listen, without a trailing slash.
@@ -56,6 +100,37 @@ impl Providers {
     #[must_use]
     pub fn stripe_url(&self) -> String {
         format!("http://{}/stripe", self.address)
+    }
+
+    /// What to give the adapter of Chapa as its base URL.
+    #[must_use]
+    pub fn chapa_url(&self) -> String {
+        format!("http://{}/chapa", self.address)
+    }
+
+    /// What to give the adapter of PayPal as its base URL.
+    #[must_use]
+    pub fn paypal_url(&self) -> String {
+        format!("http://{}/paypal", self.address)
+    }
+
+    /// Sends browsers that come to `/api/…` on to the marketplace at `url`: its address may not be known before it is
+    /// deployed, and has to be told to it when it is.
+    pub fn send_on_to(&self, url: impl Into<String>) {
+        // The first one stays.
+        drop(self.api.set(url.into()));
+    }
+
+    /// Chapa's test controls.
+    #[must_use]
+    pub fn chapa(&self) -> &Chapa {
+        &self.chapa
+    }
+
+    /// PayPal's test controls.
+    #[must_use]
+    pub fn paypal(&self) -> &PayPal {
+        &self.paypal
     }
 
     /// Stripe's test controls.
@@ -71,6 +146,28 @@ impl Providers {
             self.serving.abort();
         }
     }
+}
+
+async fn send_on(State(api): State<Arc<OnceLock<String>>>, uri: Uri) -> Response {
+    let rest = uri.path_and_query().map(|all| all.as_str().trim_start_matches("/api")).unwrap_or_default();
+    match api.get() {
+        Some(api) => Redirect::temporary(&format!("{api}{rest}")).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// Forgets what all of them hold.
+fn resetting(stripe: &Stripe, chapa: &Chapa, paypal: &PayPal, turnstile: &Turnstile) -> Router {
+    let (stripe, chapa, paypal) = (stripe.clone(), chapa.clone(), paypal.clone());
+    let turnstile = turnstile.clone();
+    let reset = move || async move {
+        stripe.reset();
+        chapa.reset();
+        paypal.reset();
+        turnstile.reset();
+        Json(json!({}))
+    };
+    Router::new().route("/_test/reset", post(reset))
 }
 
 impl Drop for Providers {

@@ -1,7 +1,8 @@
 //! The stand-ins as a program.
 //!
-//! `PROVIDERS_ADDR` (default `127.0.0.1:8420`) is where it listens; `STRIPE_WEBHOOK_URL` and
-//! `STRIPE_WEBHOOK_SECRET` say where Stripe's events go and how they are signed. It stops on SIGINT and SIGTERM.
+//! `PROVIDERS_ADDR` (default `127.0.0.1:8420`) is where it listens; `STRIPE_WEBHOOK_URL`, `CHAPA_WEBHOOK_URL` and
+//! `PAYPAL_WEBHOOK_URL` say where events go, `STRIPE_WEBHOOK_SECRET`, `CHAPA_WEBHOOK_SECRET` and `PAYPAL_WEBHOOK_ID`
+//! what they are signed with; `API_URL` is where buyers are sent on to from `/api/`. It stops on SIGINT and SIGTERM.
 
 use std::{env, error::Error, io::Write, net::SocketAddr, time::Duration};
 
@@ -18,11 +19,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let providers =
         Providers::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    providers.stripe().configure_webhook(WebhookChanges {
-        url: variable("STRIPE_WEBHOOK_URL"),
-        secret: variable("STRIPE_WEBHOOK_SECRET"),
+    let webhook = |url, secret| WebhookChanges {
+        url: variable(url),
+        secret: variable(secret),
         ..WebhookChanges::default()
-    });
+    };
+    providers.stripe().configure_webhook(webhook("STRIPE_WEBHOOK_URL", "STRIPE_WEBHOOK_SECRET"));
+    providers.chapa().configure_webhook(webhook("CHAPA_WEBHOOK_URL", "CHAPA_WEBHOOK_SECRET"));
+    providers.paypal().configure_webhook(webhook("PAYPAL_WEBHOOK_URL", "PAYPAL_WEBHOOK_ID"));
+    if let Some(url) = variable("API_URL") {
+        providers.send_on_to(url);
+    }
     writeln!(std::io::stdout(), "providers listening on {}", providers.base_url())?;
     tokio::select! {
         _ = interrupt.recv() => {}

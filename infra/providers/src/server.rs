@@ -2,7 +2,12 @@
 
 use std::{convert::Infallible, fmt};
 
-use axum::{Router, body::Body, response::Response};
+use axum::{
+    Json, Router,
+    body::Body,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use hyper::{
     Request,
     body::Incoming,
@@ -10,6 +15,7 @@ use hyper::{
     service::{Service, service_fn},
 };
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown, service::TowerToHyperService};
+use serde_json::Value;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -26,6 +32,12 @@ impl DropConnection {
         response.extensions_mut().insert(Self);
         response
     }
+}
+
+/// A status and a JSON body; an impossible status becomes 500.
+pub(crate) fn respond(status: u16, body: &Value) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(body)).into_response()
 }
 
 /// Serves until `stopped` turns true, then lets running calls finish.

@@ -14,10 +14,15 @@ use sutler_domain::{
     stock::{QUANTITY_MAX, Stock, StockOp},
     time::Timestamp,
 };
-use sutler_store::{codec::decode, db::key_part, stock::LastMove};
+use sutler_store::{
+    codec::decode,
+    db::key_part,
+    flash_sales::{Allowance, FlashRecord},
+    stock::LastMove,
+};
 use sutler_testkit::{Change, Item};
 
-use crate::sellers::RECOUNT;
+use crate::{coupons::Ledger, sellers::RECOUNT};
 
 /// What the streams told so far.
 #[derive(Debug, Default)]
@@ -35,42 +40,67 @@ pub struct Books {
     /// Their events, in order.
     pub events: BTreeMap<String, Vec<Event>>,
     /// Stock as it is.
-    pub stocks: BTreeMap<VariantId, Stock>,
-    /// Corrections by reason: how many units, of what.
-    pub corrections: BTreeMap<String, (VariantId, i64)>,
+    pub stocks: BTreeMap<(VariantId, u8), Stock>,
+    /// Corrections by reason.
+    pub corrections: BTreeMap<String, Corrected>,
+    /// The largest limit per buyer in each counting of a variant.
+    limits: BTreeMap<(VariantId, u32), u32>,
+    /// Coupons as they are.
+    pub coupons: Ledger,
     /// The answers of orders that were placed under a key.
     pub answers: BTreeMap<String, String>,
     /// The codes of declined payments that were noted.
     declined: BTreeSet<(String, String)>,
-    /// Where the units of each line of each order are, so that none moves twice.
-    moved: BTreeMap<(VariantId, String), Held>,
+    /// Where the units of each line of each order are, shard by shard, so that none moves twice.
+    moved: BTreeMap<(VariantId, u8, String), Held>,
+    /// How many units of each line of each order are with their buyer or a carrier.
+    shipped: BTreeMap<(VariantId, String), u32>,
 }
 
-/// Where the units of one line of one order are.
+/// A correction as the stream told of it, shard by shard.
+#[derive(Debug)]
+pub struct Corrected {
+    /// Of what.
+    pub variant: VariantId,
+    /// By how many units.
+    pub units: i64,
+    /// How many there were before.
+    pub before: i64,
+    /// In which shards.
+    shards: BTreeSet<u8>,
+}
+
+/// Where the units of one line of one order are that a shard had.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Held {
     reserved: u32,
     released: u32,
     committed: u32,
-    shipped: u32,
 }
 
 impl Held {
     /// After an operation on `n` of them; nothing when it cannot follow.
     fn after(self, op: StockOp, n: u32) -> Option<Self> {
-        let Self { reserved, released, committed, shipped } = self;
-        let whole = |found: u32, next: Self| (found == n).then_some(next);
+        let Self { reserved, committed, .. } = self;
         match op {
             StockOp::Reserve if self == Self::default() => Some(Self { reserved: n, ..self }),
-            StockOp::Release => whole(reserved, Self { reserved: 0, released: n, ..self }),
-            StockOp::Commit => whole(reserved, Self { reserved: 0, committed: n, ..self }),
-            StockOp::Take => whole(released, Self { released: 0, committed: n, ..self }),
-            StockOp::Ship => {
-                Some(Self { committed: committed.checked_sub(n)?, shipped: shipped.checked_add(n)?, ..self })
+            StockOp::Release if reserved == n => Some(Self { reserved: 0, released: n, ..self }),
+            StockOp::Commit if reserved == n => Some(Self { reserved: 0, committed: n, ..self }),
+            // An order that takes its units again may find them in another shard.
+            StockOp::Take if reserved == 0 && committed == 0 => {
+                Some(Self { released: 0, committed: n, ..self })
             }
-            StockOp::Restock => Some(Self { committed: committed.checked_sub(n)?, ..self }),
-            StockOp::Return => Some(Self { shipped: shipped.checked_sub(n)?, ..self }),
-            StockOp::Reserve | StockOp::Create | StockOp::Add | StockOp::Remove => None,
+            StockOp::Ship | StockOp::Restock => Some(Self { committed: committed.checked_sub(n)?, ..self }),
+            StockOp::Reserve
+            | StockOp::Release
+            | StockOp::Commit
+            | StockOp::Take
+            | StockOp::Return
+            | StockOp::Create
+            | StockOp::Add
+            | StockOp::Remove
+            | StockOp::ShiftOut
+            | StockOp::ShiftIn => None,
         }
     }
 }
@@ -131,7 +161,20 @@ impl Books {
                 check_return(before.as_ref(), &sent_back, wrong);
             }
             "event" => self.enter_event(read(new)?, wrong),
+            "flash_sale" => {
+                let FlashRecord { variant, sale, .. } = read(new)?;
+                let max = self.limits.entry((variant, sale.round)).or_default();
+                *max = sale.per_buyer_limit.unwrap_or(0).max(*max);
+            }
+            "allowance" => {
+                let Allowance { variant, buyer, round, bought } = read(new)?;
+                if bought > self.limits.get(&(variant.clone(), round)).copied().unwrap_or(0) {
+                    wrong.push(format!("{buyer} has {bought} of {variant}, more than a buyer may"));
+                }
+            }
             "stock" => self.enter_stock(read(new)?, &read::<LastMove>(new)?, wrong),
+            "coupon" => self.coupons.enter(read(new)?, wrong),
+            "coupon_use" => self.coupons.enter_use(read(new)?, wrong),
             "idempotency" if change.pk.contains("#place_order#") => {
                 let answer = serde_json::to_value(read::<Value>(new)?)?;
                 let id = answer.pointer("/answer/body").and_then(Value::as_str).unwrap_or_default();
@@ -153,7 +196,8 @@ impl Books {
 
     fn enter_stock(&mut self, stock: Stock, last: &LastMove, wrong: &mut Vec<String>) {
         let (op, n) = (last.last_op, last.last_qty);
-        let before = self.stocks.get(&stock.variant).map(Stock::quantities).unwrap_or_default();
+        let place = (stock.variant.clone(), stock.shard);
+        let before = self.stocks.get(&place).map(Stock::quantities).unwrap_or_default();
         let id = stock.variant.clone();
         if before.after(op, n) != Some(stock.quantities()) {
             wrong.push(format!(
@@ -162,20 +206,22 @@ impl Books {
                 stock.quantities()
             ));
         }
-        if op == StockOp::Add && stock.available > QUANTITY_MAX {
+        if matches!(op, StockOp::Add | StockOp::ShiftIn) && stock.available > QUANTITY_MAX {
             wrong.push(format!("{id} has {} available, more than there may be", stock.available));
         }
         match op {
-            StockOp::Create => {}
+            StockOp::Create | StockOp::ShiftOut | StockOp::ShiftIn => {}
             StockOp::Add | StockOp::Remove => {
-                let count = last.last_ref.strip_prefix(RECOUNT).and_then(|rest| rest.split(' ').next());
-                if let Some(count) = count.and_then(|count| count.parse::<u64>().ok())
-                    && stock.on_hand() != count
-                {
-                    wrong.push(format!("{id} has {} where {count} were counted", stock.on_hand()));
-                }
                 let units = if op == StockOp::Add { i64::from(n) } else { i64::from(n).saturating_neg() };
-                if self.corrections.insert(last.last_ref.clone(), (id, units)).is_some() {
+                let before = self.on_hand(&id);
+                let corrected = self.corrections.entry(last.last_ref.clone()).or_insert_with(|| Corrected {
+                    variant: id.clone(),
+                    units: 0,
+                    before,
+                    shards: BTreeSet::new(),
+                });
+                corrected.units = corrected.units.saturating_add(units);
+                if corrected.variant != id || !corrected.shards.insert(stock.shard) {
                     wrong.push(format!("the correction “{}” was made twice", last.last_ref));
                 }
             }
@@ -184,18 +230,50 @@ impl Books {
             | StockOp::Commit
             | StockOp::Take
             | StockOp::Ship
-            | StockOp::Restock
-            | StockOp::Return => {
-                let held = self.moved.entry((id.clone(), last.last_ref.clone())).or_default();
+            | StockOp::Restock => {
+                let place = (id.clone(), stock.shard, last.last_ref.clone());
+                let held = self.moved.entry(place).or_default();
                 match held.after(op, n) {
                     Some(next) => *held = next,
                     None => {
-                        wrong.push(format!("{id} for {}: {} of {n} with {held:?}", last.last_ref, op.name()))
+                        wrong.push(format!("{id} for {}: {} of {n} with {held:?}", last.last_ref, op.name()));
                     }
+                }
+                if op == StockOp::Ship {
+                    let shipped = self.shipped.entry((id.clone(), last.last_ref.clone())).or_default();
+                    *shipped = shipped.saturating_add(n);
+                }
+            }
+            StockOp::Return => {
+                let shipped = self.shipped.entry((id.clone(), last.last_ref.clone())).or_default();
+                match shipped.checked_sub(n) {
+                    Some(rest) => *shipped = rest,
+                    None => wrong.push(format!("{n} of {id} came back, and {shipped} were sent")),
                 }
             }
         }
-        self.stocks.insert(stock.variant.clone(), stock);
+        self.stocks.insert(place, stock);
+    }
+
+    /// How many units of a variant there are, in all shards.
+    pub fn on_hand(&self, variant: &VariantId) -> i64 {
+        let own = self.stocks.values().filter(|stock| stock.variant == *variant);
+        own.fold(0, |sum: i64, stock| sum.saturating_add(i64::try_from(stock.on_hand()).unwrap_or(0)))
+    }
+
+    /// Counts that were not what was counted.
+    pub fn miscounted(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (reason, corrected) in &self.corrections {
+            let count = reason.strip_prefix(RECOUNT).and_then(|rest| rest.split(' ').next());
+            let after = corrected.before.saturating_add(corrected.units);
+            if let Some(count) =
+                count.and_then(|count| count.parse::<i64>().ok()).filter(|count| *count != after)
+            {
+                wrong.push(format!("{} has {after} where {count} were counted", corrected.variant));
+            }
+        }
+        wrong
     }
 }
 

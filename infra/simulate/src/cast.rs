@@ -7,22 +7,25 @@ use sutler_domain::{
     idempotency::Answer,
     ids::{OrderId, UserId},
     order::{Order, OrderState, Part, PartState},
+    shipping::Choices,
 };
 use sutler_gateways::payment::PaymentStatus;
 use sutler_services::{
     Error,
-    carts::{CartAccess, CartPage, put_line, quote_cart},
+    carts::{CartAccess, CartPage, put_line},
     orders::{self, PlaceOrder, PlacedOrder},
-    payments, shipping,
+    payments,
+    quotes::quote_cart,
+    shipping,
 };
 use sutler_store::orders::OrderAggregate;
 
 use crate::{
-    back,
-    delivery::{Line, deliver_batch, deliver_messages, resolve, sweep},
+    back, coupons,
+    delivery::{Line, deliver_batch, deliver_messages, rebalance, resolve, sweep},
     lock,
     provider::Deed,
-    sellers::{change_price, correct, correct_again, recount, ship, ship_as},
+    sellers::{change_price, correct, correct_again, recount, set_flash_sale, ship, ship_as},
     world::{Buyer, Try, World},
 };
 
@@ -52,6 +55,10 @@ pub enum Deeds {
     CorrectAgain,
     Recount,
     ChangePrice,
+    SetFlashSale,
+    Rebalance,
+    PutCoupon,
+    ReviseCoupon,
     Stream,
     PaymentEvents,
     PaymentCommands,
@@ -60,7 +67,7 @@ pub enum Deeds {
 }
 
 /// How often each is done.
-const WEIGHTS: [(u64, Deeds); 25] = [
+const WEIGHTS: [(u64, Deeds); 29] = [
     (14, Deeds::Shop),
     (4, Deeds::FillCart),
     (2, Deeds::Quote),
@@ -81,6 +88,10 @@ const WEIGHTS: [(u64, Deeds); 25] = [
     (3, Deeds::CorrectAgain),
     (2, Deeds::Recount),
     (1, Deeds::ChangePrice),
+    (3, Deeds::SetFlashSale),
+    (5, Deeds::Rebalance),
+    (3, Deeds::PutCoupon),
+    (2, Deeds::ReviseCoupon),
     (20, Deeds::Stream),
     (16, Deeds::PaymentEvents),
     (10, Deeds::PaymentCommands),
@@ -114,6 +125,10 @@ pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
         Deeds::CorrectAgain => Box::pin(correct_again(w)),
         Deeds::Recount => Box::pin(recount(w)),
         Deeds::ChangePrice => Box::pin(change_price(w)),
+        Deeds::SetFlashSale => Box::pin(set_flash_sale(w)),
+        Deeds::Rebalance => Box::pin(rebalance(w)),
+        Deeds::PutCoupon => Box::pin(async move { coupons::put(&w, buyer).await }),
+        Deeds::ReviseCoupon => Box::pin(coupons::revise(w)),
         Deeds::Stream => {
             let ready = lock(&world.traffic).ready();
             let at = *world.chance.pick(&ready)?;
@@ -147,6 +162,9 @@ async fn shop(world: Arc<World>, at: usize) {
     for _ in 0..world.chance.between(1, 3) {
         fill_cart(&world, at).await;
     }
+    if world.chance.happens(500) {
+        coupons::put(&world, at).await;
+    }
     quote(&world, at).await;
     let placed = place_as_quoted(&world, at).await;
     let (Some(buyer), Some(id)) = (world.buyers.get(at), placed) else { return };
@@ -174,7 +192,7 @@ async fn fill_cart(world: &World, at: usize) {
 async fn quote(world: &World, at: usize) {
     let Some(buyer) = world.buyers.get(at) else { return };
     let address = Some(buyer.address.clone());
-    let quoted = quote_cart(&world.app, &buyer.cart, &access(buyer), address).await;
+    let quoted = quote_cart(&world.app, &buyer.cart, &access(buyer), address, &Choices::new()).await;
     world.ended(&format!("buyer{at} asks for a quote"), &quoted);
     if let Ok(quoted) = quoted
         && let Some(seen) = lock(&world.memory).quotes.get_mut(at)
@@ -191,6 +209,7 @@ async fn place_as_quoted(world: &World, at: usize) -> Option<OrderId> {
         buyer: buyer.user.clone(),
         cart: buyer.cart.clone(),
         address: buyer.address.clone(),
+        shipping: Choices::new(),
         quote_hash,
         render_quote: |_| "{}".to_owned(),
     };

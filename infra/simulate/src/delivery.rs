@@ -10,8 +10,8 @@ use sutler_runtime::{
 use sutler_store::stream::StreamRecord;
 use sutler_testkit::{Change, lambda_event};
 use workers::{
-    expire_orders, process_payment_events, publish_events, record_stock_movements, resolve_payments,
-    run_payment_commands,
+    expire_orders, process_payment_events, publish_events, rebalance_stock, record_stock_movements,
+    resolve_payments, run_payment_commands,
 };
 
 use crate::{
@@ -284,7 +284,7 @@ pub async fn deliver_messages(world: Arc<World>, line: Line) {
 async fn handle_message(world: &World, line: Line, message: QueueMessage) -> Handled {
     let id = message.message_id.clone();
     let handled = match line {
-        Line::PaymentEvents => process_payment_events::handle(&world.app, message).await,
+        Line::PaymentEvents => process_payment_events::handle(&world.commands, message).await,
         Line::PaymentCommands => run_payment_commands::handle(&world.commands, message).await,
     };
     world.ended(&format!("message {id}"), &handled);
@@ -320,6 +320,14 @@ pub async fn sweep(world: Arc<World>) {
 pub async fn resolve(world: Arc<World>) {
     match resolve_payments::handle(&world.commands).await {
         Ok(resolved) => world.notes.say(&serde_json::to_string(&resolved).unwrap_or_default()),
+        Err(error) => world.notes.say(&chain(&error)),
+    }
+}
+
+/// The schedule starts the rebalancer.
+pub async fn rebalance(world: Arc<World>) {
+    match rebalance_stock::handle(&world.app).await {
+        Ok(moved) => world.notes.say(&serde_json::to_string(&moved).unwrap_or_default()),
         Err(error) => world.notes.say(&chain(&error)),
     }
 }

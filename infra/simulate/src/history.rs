@@ -12,7 +12,7 @@ use crate::{
     back::see_to_the_rest,
     cast::{self, Doing, confirm},
     chance::Chance,
-    delivery::{Line, deliver_batch, deliver_messages, forward, resolve, sweep},
+    delivery::{Line, deliver_batch, deliver_messages, forward, rebalance, resolve, sweep},
     lock,
     mutations::Mutation,
     notes::{Book, Counts, add},
@@ -193,6 +193,7 @@ async fn round(world: &Arc<World>) {
 async fn settle(world: &Arc<World>) {
     sweep(Arc::clone(world)).await;
     resolve(Arc::clone(world)).await;
+    rebalance(Arc::clone(world)).await;
     for _ in 0..ROUNDS_MAX {
         forward(world);
         if lock(&world.traffic).pending() == 0 {

@@ -13,6 +13,7 @@ mod back;
 mod books;
 mod cast;
 mod chance;
+mod coupons;
 mod delivery;
 mod history;
 pub mod mutations;

@@ -58,8 +58,17 @@ pub enum On {
     Order(&'static str),
     /// Those that leave an item of this type.
     Item(&'static str),
+    /// Those that change an item whose sort key begins so.
+    Key(&'static str),
+
     /// Those that claim a payment attempt.
     Claim,
+    /// Those that take a use of a coupon.
+    CouponTaken,
+    /// Those that count a use of a user's.
+    CouponCounted,
+    /// Those that give a use of a coupon back, or uncount it.
+    CouponGivenBack,
 }
 
 /// A bug of whoever calls the provider.
@@ -141,6 +150,15 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// Whether a write updates a coupon or the count of its uses by somebody.
+fn is_coupon(write: &Value) -> bool {
+    text(write, "/Key/pk/S").starts_with("COUPON#") && write.get("UpdateExpression").is_some()
+}
+
+fn has(write: &Value, name: &str) -> bool {
+    write.pointer(&format!("/ExpressionAttributeValues/{name}")).is_some()
+}
+
 fn is_on(write: &Value, on: On) -> bool {
     match on {
         On::Stock(ops) => {
@@ -151,7 +169,13 @@ fn is_on(write: &Value, on: On) -> bool {
             text(write, "/Item/type/S") == "order" && text(write, "/Item/state/M/kind/S") == state
         }
         On::Item(kind) => text(write, "/Item/type/S") == kind,
+        On::Key(prefix) => text(write, "/Key/sk/S").starts_with(prefix),
         On::Claim => false,
+        On::CouponTaken => is_coupon(write) && has(write, ":revision"),
+        On::CouponCounted => is_coupon(write) && has(write, ":zero"),
+        On::CouponGivenBack => {
+            is_coupon(write) && ![":revision", ":zero", ":terms"].iter().any(|name| has(write, name))
+        }
     }
 }
 

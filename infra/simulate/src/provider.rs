@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::json;
+use sutler_domain::money::Currency;
 use sutler_gateways::{
     payment::{
         GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, ProviderRefund, RefundPayment,
@@ -241,6 +242,10 @@ fn open(state: &mut State, attempt: &StartPayment, notes: &Notes) -> String {
 impl PaymentGateway for Provider {
     fn gateway(&self) -> &'static str {
         "stripe"
+    }
+
+    fn takes(&self, _: Currency) -> bool {
+        true
     }
 
     async fn start(&self, attempt: &StartPayment) -> Result<StartedPayment, GatewayError> {

@@ -10,6 +10,7 @@ use sutler_domain::{
     shipment::Tracking,
 };
 use sutler_services::{
+    flash_sales::{self, TermsSet},
     inventory::{self, Adjustment, Count},
     shipping::{self, NewShipment},
 };
@@ -18,7 +19,7 @@ use sutler_store::{Transaction, catalog::variant_key, codec::encode};
 use crate::{
     cast::part,
     lock,
-    world::{Correction, Failure, World},
+    world::{Correction, Failure, World, terms},
 };
 
 /// How the reason of an absolute count begins, before the count.
@@ -117,6 +118,23 @@ pub async fn recount(world: Arc<World>) {
     let on_hand = Count::OnHand(count);
     let made = inventory::adjust(&world.app, &good.seller, &good.variant, on_hand, &reason, &once).await;
     world.ended(&format!("{} counts {count} of {} ({reason})", good.seller, good.variant), &made);
+}
+
+/// A seller spreads something, or gathers it again, and limits how many a buyer may have.
+pub async fn set_flash_sale(world: Arc<World>) {
+    let (Some(good), number) = (world.chance.pick(&world.goods), world.number()) else { return };
+    let stranger = world.chance.happens(60).then(|| world.chance.pick(&world.goods)).flatten();
+    let seller = &stranger.unwrap_or(good).seller;
+    let terms = terms(&world.chance);
+    let key = world.chance.happens(700).then(|| format!("k{number}"));
+    let body = format!("{terms:?}");
+    let once = world.once::<TermsSet>(seller.as_str(), "set_flash_sale", key.as_deref(), &body, ok);
+    let set = flash_sales::set(&world.app, seller, &good.variant, terms, &once).await;
+    let what = format!("{seller} sells {} by {body}", good.variant);
+    world.ended(&what, &set);
+    if set.is_ok() && *seller != good.seller {
+        world.notes.accuse(format!("{what}, which is not theirs"));
+    }
 }
 
 /// A price changes, and with it every quote that was seen.

@@ -10,7 +10,10 @@ use sutler_domain::{
     returns::ReturnState,
 };
 use sutler_gateways::payment::PaymentStatus;
-use sutler_services::{invariants, inventory::verify_chain};
+use sutler_services::{
+    invariants,
+    inventory::{ChainId, verify_chain},
+};
 use sutler_store::events;
 
 use crate::{
@@ -36,11 +39,11 @@ pub async fn check(world: &World) -> Result<(), Failure> {
     check_money(world);
     check_answers(world);
     check_events(world).await?;
-    for good in &world.goods {
-        let chain = verify_chain(&world.app, &good.variant).await;
-        match chain {
+    let shards: Vec<_> = lock(&world.books).stocks.keys().cloned().collect();
+    for (variant, shard) in shards {
+        match verify_chain(&world.app, &ChainId { variant: variant.clone(), shard }).await {
             Ok(chain) if chain.broken.is_none() && chain.behind == 0 => {}
-            other => world.notes.accuse(format!("the movements of {}: {other:?}", good.variant)),
+            other => world.notes.accuse(format!("the movements of {variant} in shard {shard}: {other:?}")),
         }
     }
     Ok(())
@@ -76,22 +79,25 @@ fn check_units(world: &World) {
     }
     for good in &world.goods {
         let id = &good.variant;
-        let corrected: i64 =
-            books.corrections.values().filter(|(variant, _)| variant == id).map(|(_, units)| units).sum();
+        let own = books.corrections.values().filter(|corrected| corrected.variant == *id);
+        let corrected: i64 = own.map(|corrected| corrected.units).sum();
         let stocked = i64::from(good.units).saturating_add(corrected);
-        let on_hand = books.stocks.get(id).map_or(0, |stock| i64::try_from(stock.on_hand()).unwrap_or(-1));
+        let on_hand = books.on_hand(id);
         let gone = shipped.get(id).copied().unwrap_or(0);
         if on_hand.saturating_add(gone) != stocked {
             world.notes.accuse(format!("{id}: {stocked} units came, {on_hand} are there and {gone} shipped"));
         }
     }
     for correction in &lock(&world.memory).corrections {
-        if let Some((variant, units)) = books.corrections.get(&correction.reason)
-            && (variant, *units) != (&correction.variant, correction.delta)
+        if let Some(made) = books.corrections.get(&correction.reason)
+            && (&made.variant, made.units) != (&correction.variant, correction.delta)
         {
-            world.notes.accuse(format!("“{}” corrected {variant} by {units}", correction.reason));
+            world
+                .notes
+                .accuse(format!("“{}” corrected {} by {}", correction.reason, made.variant, made.units));
         }
     }
+    books.miscounted().into_iter().for_each(|text| world.notes.accuse(text));
 }
 
 /// Money at the provider is what an order costs that has it, less what went back by its refunds; or all went back.

@@ -8,6 +8,7 @@ use std::{
 use sutler_domain::{
     account::{Email, Username},
     address::{Address, AddressDraft},
+    coupon::{CouponCode, Funder},
     idempotency::{Answer, Once, OnceKey},
     ids::{AddressId, CartId, CategoryId, OrderId, ProductId, SellerId, UserId, VariantId},
     money::{BasisPoints, Currency, Money},
@@ -16,7 +17,12 @@ use sutler_domain::{
     time::Timestamp,
 };
 use sutler_gateways::bus::Bus;
-use sutler_services::{App, Error, Settings, orders::PlaceOrder};
+use sutler_services::{
+    App, Error, Settings,
+    flash_sales::{self, Terms, TermsSet},
+    gateways::Gateways,
+    orders::PlaceOrder,
+};
 use sutler_store::{
     Key, Store, StoreError, TableNames, Transaction, Version,
     catalog::variant_key,
@@ -30,6 +36,7 @@ use workers::run_payment_commands::PaymentCommands;
 use crate::{
     books::Books,
     chance::Chance,
+    coupons,
     delivery::Traffic,
     lock,
     mutations::Mutation,
@@ -130,6 +137,8 @@ pub struct World {
     pub buyers: Vec<Buyer>,
     /// What is sold.
     pub goods: Vec<Good>,
+    /// The coupons there are, and who made them.
+    pub coupons: Vec<(CouponCode, Funder)>,
     /// What people remember.
     pub memory: Mutex<Memory>,
     /// What the streams told so far.
@@ -160,7 +169,8 @@ impl World {
         let store = Store::new(db.client_without_waiting(), names, ids.clone());
         let app = App::new(store, Arc::new(clock), ids, settings()?);
         let provider = Provider::new(chance.clone(), notes.clone(), weather.clone(), mutation);
-        let commands = PaymentCommands { app: app.clone(), gateway: Arc::new(provider.clone()) };
+        let commands =
+            PaymentCommands { app: app.clone(), gateways: Gateways::default().with(provider.clone()) };
         let cloud = TestCloud::default();
         let mut world = Self {
             bus: cloud.bus(),
@@ -176,11 +186,13 @@ impl World {
             wire: Arc::clone(&wire),
             buyers: Vec::new(),
             goods: Vec::new(),
+            coupons: Vec::new(),
             memory: Mutex::default(),
             books: Mutex::default(),
             traffic: Mutex::default(),
         };
         world.populate().await?;
+        world.spread().await?;
         world.db.tap(wire);
         Ok(world)
     }
@@ -206,8 +218,23 @@ impl World {
                 self.list(&mut transaction, SellerId::of_user(&owner))?;
             }
         }
+        let seller = self.goods.first().ok_or("something for sale")?.seller.clone();
+        self.coupons = coupons::print(self, &mut transaction, &seller)?;
         lock(&self.memory).quotes = vec![None; self.buyers.len()];
         Ok(self.app.store.transact(transaction).await?)
+    }
+
+    /// Some things are in great demand from the start.
+    async fn spread(&self) -> Result<(), Failure> {
+        for good in self.goods.iter().filter(|_| self.chance.happens(350)) {
+            let render = |_: &TermsSet| Answer { status: 200, body: String::new() };
+            let once = Once { key: None, render, at: self.app.now() };
+            let terms = terms(&self.chance);
+            flash_sales::set(&self.app, &good.seller, &good.variant, terms, &once)
+                .await
+                .map_err(|error| chain(&error))?;
+        }
+        Ok(())
     }
 
     fn list(&mut self, transaction: &mut Transaction, seller: SellerId) -> Result<(), Failure> {
@@ -226,10 +253,12 @@ impl World {
             price: Money::try_new(self.chance.between(1, 5_000), Currency::Usd)?,
             own_price: false,
             category: CategoryId::generate(&*self.app.ids, now),
+            tax_class: None,
             image: None,
             own_image: false,
             state: ListingState::Active,
             weight_g: 100,
+            flash_sale: None,
         };
         create(transaction, variant_key(&id), "variant", &variant)?;
         stock::create(transaction, &Stock::new(id.clone(), seller.clone(), units))?;
@@ -281,6 +310,12 @@ impl World {
             }
         }
     }
+}
+
+/// Few shards, and often few units per buyer.
+pub fn terms(chance: &Chance) -> Terms {
+    let shards = u8::try_from(chance.between(1, 4)).unwrap_or(1);
+    Terms { shards, per_buyer_limit: chance.happens(500).then(|| chance.up_to(3)) }
 }
 
 /// An error with its causes.
@@ -343,5 +378,6 @@ fn settings() -> Result<Settings, Failure> {
         order_expiry_s: 900,
         refresh_expiry_s: 86_400,
         frontend_url: "https://shop.example.com".to_owned(),
+        api_url: "https://api.example.com".to_owned(),
     })
 }

@@ -12,6 +12,7 @@ use sutler_http::{ApiError, Body, Request, Response};
 use sutler_runtime::worker::{self, QueueMessage};
 use sutler_services::{
     App,
+    gateways::Gateways,
     identity::{Issuer, rotate_signing_keys},
 };
 use sutler_store::stream::StreamRecord;
@@ -20,6 +21,7 @@ use sutler_testkit::{
 };
 use workers::{
     process_payment_events, publish_events, record_stock_movements,
+    run_payment_commands::PaymentCommands,
     send_mail::{self, Post},
 };
 
@@ -251,14 +253,14 @@ async fn purchase() -> Result<Vec<Value>, Failure> {
         by("POST", "/v1/orders/x/payments").parameter("order", &order).json(&json!({"gateway": "stripe"}));
     let payments = payments::start_payment::Payments {
         app: bench.test.app.clone(),
-        gateway: Arc::new(bench.gateway.clone()),
+        gateways: Gateways::default().with(bench.gateway.clone()),
     };
     let started =
         bench.measure("start_payment", payments::start_payment::handle(&payments, start.request())).await?;
-    let app = bench.test.app.clone();
+    let events = PaymentCommands { app: bench.test.app.clone(), gateways: Gateways::default() };
     let amount = started.body.pointer("/amount/amount").unwrap_or(&Value::Null);
     let event = stripe_event(&order, &text(&started.body, "/provider_id"), amount);
-    bench.work("process_payment_events", &app, process_payment_events::handle, &event).await?;
+    bench.work("process_payment_events", &events, process_payment_events::handle, &event).await?;
     bench.settle().await?;
     let get = by("GET", "/v1/orders/x").parameter("order", &order);
     bench.call("get_order", orders::get_order::handle, get).await?;

@@ -27,6 +27,7 @@ fn parts() -> Vec<(&'static str, OpenApi)> {
         ("inventory", inventory::ApiDoc::openapi()),
         ("orders", orders::ApiDoc::openapi()),
         ("payments", payments::ApiDoc::openapi()),
+        ("pricing", pricing::ApiDoc::openapi()),
         ("shipping", shipping::ApiDoc::openapi()),
         ("system", system::ApiDoc::openapi()),
     ]

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{CartId, OrderId, UserId, VariantId},
+    coupon::CouponCode,
+    ids::{CartId, OrderId, SellerId, UserId, VariantId},
     problem::Problem,
     time::Timestamp,
 };
@@ -73,6 +74,9 @@ pub struct CartLine {
     pub variant: VariantId,
     /// How many.
     pub quantity: Quantity,
+    /// Whose it is, so that checkout knows before it reads the variant; older lines do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seller: Option<SellerId>,
 }
 
 /// A cart.
@@ -84,6 +88,9 @@ pub struct Cart {
     pub owner: Owner,
     /// What is in it; a variant is in it at most once.
     pub lines: Vec<CartLine>,
+    /// The coupon the buyer means to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<CouponCode>,
     /// The order that was last made from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_order: Option<OrderId>,
@@ -95,7 +102,7 @@ impl Cart {
     /// An empty cart.
     #[must_use]
     pub fn new(id: CartId, owner: Owner, now: Timestamp) -> Self {
-        Self { id, owner, lines: Vec::new(), last_order: None, updated_at: now }
+        Self { id, owner, lines: Vec::new(), coupon: None, last_order: None, updated_at: now }
     }
 
     /// Sets how many of `variant` are in it.
@@ -111,7 +118,7 @@ impl Cart {
         if self.lines.len() >= LINES_MAX {
             return Err(Problem::field("/lines", "too-many"));
         }
-        self.lines.push(CartLine { variant: variant.clone(), quantity });
+        self.lines.push(CartLine { variant: variant.clone(), quantity, seller: None });
         Ok(())
     }
 
@@ -123,8 +130,19 @@ impl Cart {
         self.lines.len() < before
     }
 
-    /// Adds the lines of a guest's cart: the larger quantity of both wins, and what does not fit stays out.
+    /// Notes whose a variant is.
+    pub fn note_seller(&mut self, variant: &VariantId, seller: &SellerId) {
+        for line in self.lines.iter_mut().filter(|line| line.variant == *variant) {
+            line.seller = Some(seller.clone());
+        }
+    }
+
+    /// Adds the lines of a guest's cart: the larger quantity of both wins, and what does not fit stays out. The
+    /// guest's coupon is kept unless there is one.
     pub fn merge(&mut self, guest: &Self, now: Timestamp) {
+        if self.coupon.is_none() {
+            self.coupon.clone_from(&guest.coupon);
+        }
         for line in &guest.lines {
             let own =
                 self.lines.iter().find(|own| own.variant == line.variant).map_or(0, |own| own.quantity.get());

@@ -29,6 +29,8 @@ pub enum Account {
     PlatformFees,
     /// Tax we owe.
     Tax,
+    /// What the platform paid for discounts of its own.
+    Promotions,
     /// Money on its way back to buyers.
     RefundsPayable,
     /// Money that a user can spend here.
@@ -150,11 +152,21 @@ fn leg(account: Account, side: Side, amount: Money) -> Leg {
     Leg { account, side, amount }
 }
 
-fn sided(seller: &SellerId, shares: &Shares, side: Side) -> [Leg; 3] {
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Debit => Self::Credit,
+            Self::Credit => Self::Debit,
+        }
+    }
+}
+
+fn sided(seller: &SellerId, shares: &Shares, side: Side) -> [Leg; 4] {
     [
         leg(Account::SellerPending { seller: seller.clone() }, side, shares.seller),
         leg(Account::PlatformFees, side, shares.fee),
         leg(Account::Tax, side, shares.tax),
+        leg(Account::Promotions, side.other(), shares.promoted),
     ]
 }
 
@@ -228,8 +240,7 @@ mod tests {
     }
 
     fn part(goods: u64, shipping: u64, tax: u64, commission: u16) -> Part {
-        let total = usd(goods + shipping + tax);
-        let totals = Totals { goods: usd(goods), shipping: usd(shipping), tax: usd(tax), total };
+        let totals = Totals::try_new(usd(goods), usd(0), usd(shipping), usd(tax), false).unwrap();
         let order = OrderId::parse(&format!("ord_{ULID}")).unwrap();
         let seller = SellerId::parse(&format!("sel_{ULID}")).unwrap();
         let commission = BasisPoints::new(commission).unwrap();
@@ -286,7 +297,7 @@ mod tests {
     fn unbalanced_legs_are_refused() {
         let mut legs = capture("stripe", usd(100), &[part(70, 20, 10, 1_000)]).unwrap();
         assert!(post(legs.clone()).is_ok());
-        legs.pop();
+        legs.remove(0);
         assert_eq!(post(legs), Err(Unbalanced));
     }
 }

@@ -247,14 +247,45 @@ impl Money {
     /// The amount as people write it, such as `19.99 USD`.
     #[must_use]
     pub fn display(self) -> String {
+        format!("{} {}", self.decimal(), self.currency.code())
+    }
+
+    /// The amount with as many decimals as its currency has, as providers write it: `19.99`, or `1999` for yen.
+    #[must_use]
+    pub fn decimal(self) -> String {
         let decimals = usize::from(self.currency.decimals());
-        let code = self.currency.code();
         if decimals == 0 {
-            return format!("{} {code}", self.minor);
+            return self.minor.to_string();
         }
         let digits = format!("{:0width$}", self.minor, width = decimals.saturating_add(1));
         let (whole, cents) = digits.split_at(digits.len().saturating_sub(decimals));
-        format!("{whole}.{cents} {code}")
+        format!("{whole}.{cents}")
+    }
+
+    /// Reads an amount that a provider wrote: digits, and at most one point with digits after it. Decimals that the
+    /// currency does not have must be zero; nothing is rounded.
+    ///
+    /// # Errors
+    /// [`MoneyError::OutOfRange`] when it is not such a number, or too large or too exact.
+    pub fn parse_decimal(text: &str, currency: Currency) -> Result<Self, MoneyError> {
+        /// Longer than any amount there is.
+        const LENGTH_MAX: usize = 40;
+        let (whole, fraction) = match text.split_once('.') {
+            Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
+            Some(_) => return Err(MoneyError::OutOfRange),
+            None => (text, ""),
+        };
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || text.len() > LENGTH_MAX || !digits(whole) || !digits(fraction) {
+            return Err(MoneyError::OutOfRange);
+        }
+        let decimals = usize::from(currency.decimals());
+        let (kept, dropped) = fraction.split_at_checked(decimals).unwrap_or((fraction, ""));
+        if dropped.bytes().any(|byte| byte != b'0') {
+            return Err(MoneyError::OutOfRange);
+        }
+        let minor = format!("{whole}{kept:0<decimals$}").parse().map_err(|_| MoneyError::OutOfRange)?;
+        Self::try_new(minor, currency)
     }
 
     fn combine(self, other: Self, op: fn(u64, u64) -> Option<u64>) -> Result<Self, MoneyError> {
@@ -300,6 +331,14 @@ mod tests {
         }
 
         #[test]
+        fn what_is_written_for_a_provider_reads_back_to_the_minor_unit(minor in 0..=Money::MINOR_MAX) {
+            for currency in Currency::ALL {
+                let money = Money::try_new(minor, currency).unwrap();
+                prop_assert_eq!(Money::parse_decimal(&money.decimal(), currency), Ok(money));
+            }
+        }
+
+        #[test]
         fn money_that_is_read_is_within_its_bounds(minor: u64, currency in "[A-Z]{3}|USD|JPY|usd|.{0,4}") {
             let text = serde_json::json!({"amount": minor, "currency": currency}).to_string();
             let known = Currency::parse(&currency).filter(|known| known.code() == currency);
@@ -340,6 +379,47 @@ mod tests {
         assert_eq!(show(5, Currency::Usd), "0.05 USD");
         assert_eq!(show(1_999, Currency::Jpy), "1999 JPY");
         assert_eq!(show(1_999, Currency::Bhd), "1.999 BHD");
+    }
+
+    #[test]
+    fn an_amount_of_a_provider_is_read_exactly_or_not_at_all() {
+        let read = |text, currency| Money::parse_decimal(text, currency).ok().map(Money::minor);
+        for (text, currency, minor) in [
+            ("100", Currency::Etb, 10_000),
+            ("100.5", Currency::Etb, 10_050),
+            ("100.05", Currency::Usd, 10_005),
+            ("100.0500", Currency::Usd, 10_005),
+            ("0.01", Currency::Usd, 1),
+            ("007", Currency::Jpy, 7),
+            ("7.00", Currency::Jpy, 7),
+            ("1.2", Currency::Bhd, 1_200),
+            ("90071992547409.91", Currency::Usd, Money::MINOR_MAX),
+        ] {
+            assert_eq!(read(text, currency), Some(minor), "{text}");
+        }
+        for bad in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "-1",
+            "+1",
+            " 1",
+            "1 ",
+            "1e2",
+            "1,000.00",
+            "1.001",
+            "1..0",
+            "0x1",
+            "NaN",
+            "١",
+            "90071992547409.92",
+            "99999999999999999999",
+            "1.0000000000000000000000000000000000000000",
+        ] {
+            assert_eq!(read(bad, Currency::Usd), None, "{bad}");
+        }
+        assert_eq!(read("1.5", Currency::Jpy), None);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     ids::VariantId,
-    stock::{Quantities, StockOp},
+    shards::FIRST_SHARD,
+    stock::{Quantities, StockOp, is_first},
     time::Timestamp,
 };
 
@@ -14,6 +15,9 @@ use crate::{
 pub struct Movement {
     /// The variant.
     pub variant: VariantId,
+    /// In which of its shards; each has a history of its own.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub shard: u8,
     /// The version of the stock that it led to; the first is 1.
     pub number: u64,
     /// What happened.
@@ -63,16 +67,10 @@ impl Movement {
     /// Whether both tell the same, whenever it was recorded.
     #[must_use]
     pub fn tells_the_same(&self, other: &Self) -> bool {
-        (&self.variant, self.number, self.op, &self.reference, self.quantity, self.before, self.after)
-            == (
-                &other.variant,
-                other.number,
-                other.op,
-                &other.reference,
-                other.quantity,
-                other.before,
-                other.after,
-            )
+        let place = |movement: &Self| (movement.variant.clone(), movement.shard, movement.number);
+        place(self) == place(other)
+            && (self.op, &self.reference, self.quantity, self.before, self.after)
+                == (other.op, &other.reference, other.quantity, other.before, other.after)
     }
 
     /// Checks this movement against the one before it.
@@ -105,6 +103,9 @@ impl Movement {
         for Quantities { available, reserved, committed, partner } in [self.before, self.after] {
             text.push_str(&format!("{available} {reserved} {committed} {partner}\n"));
         }
+        if self.shard != FIRST_SHARD {
+            text.push_str(&format!("shard {}\n", self.shard));
+        }
         text.push_str(&format!("{}\n{}\n{}", self.quantity, self.at.millis(), self.reference));
         hex::encode(Sha256::digest(text.as_bytes()))
     }
@@ -119,6 +120,7 @@ mod tests {
         let product = ProductId::parse("prd_01J8ZQ5K3N0V7X2Y4T6B8D9FGH").unwrap();
         Movement {
             variant: VariantId::of(&product, 0).unwrap(),
+            shard: FIRST_SHARD,
             number,
             op,
             reference: "stocktaking".to_owned(),
@@ -138,6 +140,8 @@ mod tests {
         assert_eq!(first.check_after(None), Ok(()));
         assert_eq!(second.check_after(Some(&first)), Ok(()));
         assert_eq!(second.check_after(None), Err(ChainError::Gap));
+        let elsewhere = Movement { shard: 1, ..second.clone() };
+        assert_eq!(elsewhere.check_after(Some(&first)), Err(ChainError::Hash));
         let forged = Movement { reference: "theft".to_owned(), ..second.clone() };
         assert_eq!(forged.check_after(Some(&first)), Err(ChainError::Hash));
         let resealed = Movement { quantity: 1, ..second.clone() }.sealed(&first.hash);

@@ -1,5 +1,6 @@
 //! The life of an order and of each seller's part in it.
 
+mod line;
 mod part;
 mod part_state;
 mod units;
@@ -8,13 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::Address,
-    ids::{OrderId, SellerId, UserId, VariantId},
+    coupon::UsedCoupon,
+    ids::{OrderId, SellerId, UserId},
     money::{Money, MoneyError},
     problem::Problem,
-    product::OptionValue,
     time::Timestamp,
 };
 
+pub use line::{OrderLine, Totals};
 pub use part::{Part, SHIPMENTS_MAX};
 pub use part_state::PartState;
 pub use units::{Progress, Units, units};
@@ -118,43 +120,6 @@ impl OrderState {
     }
 }
 
-/// What was bought, as it was when the order was placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderLine {
-    /// What.
-    pub variant: VariantId,
-    /// Whose.
-    pub seller: SellerId,
-    /// The product's title.
-    pub title: String,
-    /// Such as colour and size.
-    pub options: Vec<OptionValue>,
-    /// The seller's own number.
-    pub sku: String,
-    /// Price of one.
-    pub unit_price: Money,
-    /// How many.
-    pub quantity: u32,
-    /// Price of all.
-    pub total: Money,
-    /// What became of it since.
-    #[serde(default, skip_serializing_if = "Progress::is_untouched")]
-    pub progress: Progress,
-}
-
-/// The sums of an order or of a part: `total` is the other three together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// All lines.
-    pub goods: Money,
-    /// Shipping.
-    pub shipping: Money,
-    /// Tax on both.
-    pub tax: Money,
-    /// What is to be paid.
-    pub total: Money,
-}
-
 /// The payment attempt that may still succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenAttempt {
@@ -177,6 +142,9 @@ pub struct Order {
     pub address: Address,
     /// The sums.
     pub totals: Totals,
+    /// The coupon that took something off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<UsedCoupon>,
     /// Where it is.
     pub state: OrderState,
     /// What of its money went back, or is to.

@@ -158,6 +158,8 @@ pub struct Failures {
 pub const FREE_PER_ACCOUNT: u32 = 5;
 /// Failures that cost an address nothing. Many people can share one.
 pub const FREE_PER_ADDRESS: u32 = 20;
+/// After this many failures of an account, or from an address, only people may try.
+pub const FREE_FOR_PROGRAMS: u32 = 3;
 /// After this long without a failure the count starts again.
 pub const FORGET_AFTER_S: i64 = 24 * 3_600;
 /// The longest wait.
@@ -169,6 +171,12 @@ impl Failures {
     pub fn one_more(before: Option<Self>, now: Timestamp) -> Self {
         let before = before.filter(|failures| now < failures.last_at.plus_seconds(FORGET_AFTER_S));
         Self { count: before.map_or(0, |failures| failures.count).saturating_add(1), last_at: now }
+    }
+
+    /// Whether so many failed that only people may go on.
+    #[must_use]
+    pub fn only_people(self, now: Timestamp) -> bool {
+        self.count >= FREE_FOR_PROGRAMS && now < self.last_at.plus_seconds(FORGET_AFTER_S)
     }
 
     /// For how many more seconds nothing may be tried: a minute after the first failure beyond the `free` ones,

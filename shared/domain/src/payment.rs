@@ -192,6 +192,9 @@ pub struct Payment {
     /// How many refunds of it there are.
     #[serde(default)]
     pub refunds: u32,
+    /// Where the buyer pays it, if the provider has pages of its own. Not all of them tell that twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_url: Option<String>,
     /// The provider's code for the last refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<String>,
@@ -257,7 +260,8 @@ impl Payment {
         }
     }
 
-    /// Sends money of it back. What goes to the wallet is there at once; the rest waits for the provider.
+    /// Sends money of it back. What goes to the wallet is there at once, as is nothing; the rest waits for the
+    /// provider.
     ///
     /// # Errors
     /// [`Problem::RefundTooLarge`] when there is not that much left, [`Problem::LimitReached`] after too many
@@ -272,8 +276,8 @@ impl Payment {
         }
         balance.send(wanted.amount)?;
         let state = match wanted.destination {
-            Destination::Card => RefundState::Pending { since: now },
-            Destination::Wallet => {
+            Destination::Card if !wanted.amount.is_zero() => RefundState::Pending { since: now },
+            Destination::Card | Destination::Wallet => {
                 balance.arrive(wanted.amount)?;
                 RefundState::Succeeded { at: now }
             }
@@ -347,6 +351,7 @@ mod tests {
             amount: usd(10),
             state,
             refunds: 0,
+            redirect_url: None,
             last_failure: None,
             started_at: T0,
         }

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::{
-    ids::VariantId,
+    address::Country,
+    coupon::CouponRefusal,
+    ids::{SellerId, VariantId},
     money::{Money, MoneyError},
 };
 
@@ -118,6 +120,32 @@ pub enum Problem {
     /// Some lines ask for more than is free.
     #[error("not enough stock")]
     InsufficientStock(Vec<Shortage>),
+    /// The buyer has, or would have, more of a variant than one buyer may.
+    #[error("no more of {variant} for this buyer")]
+    BuyerLimit {
+        /// The variant in question.
+        variant: VariantId,
+        /// How many one buyer may have.
+        limit: u32,
+        /// How many this one has already.
+        bought: u32,
+    },
+    /// A seller does not send what is in the cart to where it is to go.
+    #[error("{seller} does not send this to {country:?}")]
+    NotShippable {
+        /// Who.
+        seller: SellerId,
+        /// The shop's name.
+        seller_name: String,
+        /// Where to, if that was said.
+        country: Option<Country>,
+    },
+    /// The coupon cannot be used.
+    #[error(transparent)]
+    Coupon(CouponRefusal),
+    /// A discount leaves nothing to pay, and only what is paid for is an order.
+    #[error("there is nothing to pay")]
+    NothingToPay,
     /// Prices or costs changed since the quote; the new quote is in the answer, as JSON text.
     #[error("the quote changed")]
     QuoteChanged {
@@ -149,6 +177,9 @@ pub enum Problem {
     /// Another payment of the order is under way.
     #[error("another payment is under way")]
     PaymentInProgress,
+    /// This marketplace does not take payments this way.
+    #[error("this way of paying is not offered")]
+    GatewayNotOffered,
     /// The payment provider said no.
     #[error("the payment was declined")]
     PaymentDeclined {

@@ -6,6 +6,8 @@ use crate::{
     ids::{CategoryId, ProductId, SellerId, VariantId},
     money::{Currency, Money},
     problem::FieldError,
+    shards::FlashSale,
+    tax::TaxClass,
     time::Timestamp,
 };
 
@@ -75,6 +77,9 @@ pub struct Product {
     pub brand: Option<String>,
     /// Where it is filed.
     pub category: CategoryId,
+    /// What kind of goods it is for the tax office, unless it is taxed as usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_class: Option<TaxClass>,
     /// What its variants cost unless they have a price of their own.
     pub price: Money,
     /// Its picture.
@@ -114,6 +119,9 @@ pub struct Variant {
     pub own_price: bool,
     /// Where the product is filed.
     pub category: CategoryId,
+    /// The product's kind of goods for the tax office.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_class: Option<TaxClass>,
     /// Its picture.
     pub image: Option<String>,
     /// Whether the picture is its own; otherwise it follows the product's.
@@ -122,6 +130,9 @@ pub struct Variant {
     pub state: ListingState,
     /// Weight of one, in grams.
     pub weight_g: u32,
+    /// How it is sold while it is in great demand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flash_sale: Option<FlashSale>,
 }
 
 impl Product {
@@ -145,6 +156,7 @@ impl Variant {
         self.seller_name.clone_from(&product.seller_name);
         self.title.clone_from(&product.title);
         self.category = product.category.clone();
+        self.tax_class.clone_from(&product.tax_class);
         if !self.own_price {
             self.price = product.price;
         }
@@ -163,6 +175,11 @@ impl Findings {
     /// Notes a finding.
     pub fn add(&mut self, pointer: impl Into<String>, code: &'static str) {
         self.0.push(FieldError::new(pointer, code));
+    }
+
+    /// Notes what was found elsewhere.
+    pub fn extend(&mut self, errors: Vec<FieldError>) {
+        self.0.extend(errors);
     }
 
     /// Everything found so far.

@@ -3,16 +3,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{SellerId, VariantId};
+use crate::{
+    ids::{SellerId, VariantId},
+    shards::FIRST_SHARD,
+};
 
-/// The most units one variant may have free.
+/// The most units that may be free in one shard of a variant.
 pub const QUANTITY_MAX: u32 = 1_000_000_000;
 
-/// The units of a variant, by where they are.
+/// The units of a variant that lie in one shard, by where they are; or all of them, added up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
     /// The variant.
     pub variant: VariantId,
+    /// In which shard; a variant that is not spread has only the first.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub shard: u8,
     /// Whose it is.
     pub seller: SellerId,
     /// Free to be ordered.
@@ -62,11 +68,15 @@ pub enum StockOp {
     Add,
     /// The seller counted fewer.
     Remove,
+    /// Free units went to another shard.
+    ShiftOut,
+    /// Free units came from another shard.
+    ShiftIn,
 }
 
 impl StockOp {
     /// All operations.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Create,
         Self::Reserve,
         Self::Release,
@@ -77,20 +87,22 @@ impl StockOp {
         Self::Return,
         Self::Add,
         Self::Remove,
+        Self::ShiftOut,
+        Self::ShiftIn,
     ];
 
     /// From where to where it moves units.
     #[must_use]
     pub fn path(self) -> (Place, Place) {
         match self {
-            Self::Create | Self::Add | Self::Return => (Place::Outside, Place::Available),
+            Self::Create | Self::Add | Self::Return | Self::ShiftIn => (Place::Outside, Place::Available),
             Self::Reserve => (Place::Available, Place::Reserved),
             Self::Release => (Place::Reserved, Place::Available),
             Self::Commit => (Place::Reserved, Place::Committed),
             Self::Take => (Place::Available, Place::Committed),
             Self::Ship => (Place::Committed, Place::Outside),
             Self::Restock => (Place::Committed, Place::Available),
-            Self::Remove => (Place::Available, Place::Outside),
+            Self::Remove | Self::ShiftOut => (Place::Available, Place::Outside),
         }
     }
 
@@ -108,6 +120,8 @@ impl StockOp {
             Self::Return => "return",
             Self::Add => "add",
             Self::Remove => "remove",
+            Self::ShiftOut => "shift_out",
+            Self::ShiftIn => "shift_in",
         }
     }
 }
@@ -160,11 +174,33 @@ impl Quantities {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+pub(crate) fn is_first(shard: &u8) -> bool {
+    *shard == FIRST_SHARD
+}
+
 impl Stock {
     /// A newly listed variant's stock.
     #[must_use]
     pub fn new(variant: VariantId, seller: SellerId, available: u32) -> Self {
-        Self { variant, seller, available, reserved: 0, committed: 0, partner: 0 }
+        Self { variant, shard: FIRST_SHARD, seller, available, reserved: 0, committed: 0, partner: 0 }
+    }
+
+    /// A further shard, in which there is nothing yet.
+    #[must_use]
+    pub fn of_shard(variant: VariantId, seller: SellerId, shard: u8) -> Self {
+        Self { shard, ..Self::new(variant, seller, 0) }
+    }
+
+    /// This and the units of another shard, added up.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        let sum = |a: u32, b: u32| a.saturating_add(b);
+        self.available = sum(self.available, other.available);
+        self.reserved = sum(self.reserved, other.reserved);
+        self.committed = sum(self.committed, other.committed);
+        self.partner = sum(self.partner, other.partner);
+        self
     }
 
     /// How many are in each place.
@@ -216,7 +252,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_on_hand_changes_only_by_what_comes_in_and_goes_out(
-            moves in proptest::collection::vec((0_usize..10, 0_u32..50), 0..200)
+            moves in proptest::collection::vec((0_usize..12, 0_u32..50), 0..200)
         ) {
             let mut stock = Quantities::default();
             let mut expected = 0_u64;

@@ -9,6 +9,16 @@ fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// What [`is_token`] takes, in words.
+pub const TOKEN: &str = "expected 1 to 32 of a-z, 0-9 and -";
+
+/// Whether `text` is a short name that programs use.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 /// One line: trimmed, within `chars`, without control characters. What is wrong is added to `errors`.
 pub fn line(text: &str, pointer: &str, chars: RangeInclusive<usize>, errors: &mut Vec<FieldError>) -> String {
     bounded(text, pointer, &chars, |c| !c.is_control() && !is_deceptive(c), errors)

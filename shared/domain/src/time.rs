@@ -14,6 +14,13 @@ impl Timestamp {
         Self(epoch_ms)
     }
 
+    /// Reads RFC 3339, as answers write it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(at.as_millisecond()))
+    }
+
     /// Milliseconds since the epoch.
     #[must_use]
     pub fn millis(self) -> i64 {
@@ -61,5 +68,10 @@ mod tests {
         let at = Timestamp::from_millis(1_798_761_600_123);
         assert_eq!(at.rfc3339(), "2027-01-01T00:00:00.123Z");
         assert_eq!(at.in_words(), "1 January 2027, 00:00 UTC");
+        assert_eq!(Timestamp::parse(&at.rfc3339()), Some(at));
+        assert_eq!(Timestamp::parse("2027-01-01T01:00:00.123+01:00"), Some(at));
+        for bad in ["", "2027-01-01", "2027-01-01T00:00:00", "tomorrow", "2027-13-01T00:00:00Z"] {
+            assert_eq!(Timestamp::parse(bad), None, "{bad}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The ports are plain traits and structs; an adapter turns its SDK's failures into what a caller may do about them.
 
+pub mod bot_check;
 pub mod payment;
 pub mod secret;
 
@@ -9,8 +10,22 @@ pub mod secret;
 mod aws;
 #[cfg(feature = "bus")]
 pub mod bus;
+#[cfg(any(feature = "json-http", feature = "stripe"))]
+pub mod calls;
+#[cfg(feature = "chapa")]
+pub mod chapa;
+#[cfg(any(feature = "chapa", feature = "chapa-webhook"))]
+pub mod chapa_reference;
+#[cfg(feature = "chapa-webhook")]
+pub mod chapa_webhook;
+#[cfg(feature = "json-http")]
+pub mod json_http;
 #[cfg(feature = "mail")]
 pub mod mail;
+#[cfg(feature = "paypal")]
+pub mod paypal;
+#[cfg(feature = "paypal-webhook")]
+pub mod paypal_webhook;
 #[cfg(feature = "queue")]
 pub mod queue;
 #[cfg(feature = "secrets")]
@@ -19,6 +34,8 @@ pub mod secrets;
 pub mod stripe;
 #[cfg(feature = "stripe-webhook")]
 pub mod stripe_webhook;
+#[cfg(feature = "turnstile")]
+pub mod turnstile;
 
 /// The cause of a failure, for the log.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,6 +1,7 @@
 //! The port to a payment provider.
 
 use async_trait::async_trait;
+use sutler_domain::money::{Currency, Money, MoneyError};
 
 use crate::{BoxError, secret::Secret};
 
@@ -13,10 +14,13 @@ pub trait PaymentGateway: Send + Sync {
     /// The provider's name as stored on a payment, such as `stripe`.
     fn gateway(&self) -> &'static str;
 
+    /// Whether it takes this currency.
+    fn takes(&self, currency: Currency) -> bool;
+
     /// Opens a payment the buyer can then pay.
     ///
     /// # Errors
-    /// See [`GatewayError`].
+    /// See [`GatewayError`]; [`GatewayError::Unrepeatable`] where only the first call is told how the buyer pays.
     async fn start(&self, attempt: &StartPayment) -> Result<StartedPayment, GatewayError>;
 
     /// Asks how a payment stands.
@@ -24,6 +28,15 @@ pub trait PaymentGateway: Send + Sync {
     /// # Errors
     /// See [`GatewayError`]; never [`GatewayError::OutcomeUnknown`].
     async fn look_up(&self, payment: &str) -> Result<ProviderPayment, GatewayError>;
+
+    /// Brings a payment as far as it goes without the buyer, and answers how it then stands: money that the buyer has
+    /// agreed to is taken. Most providers take it by themselves, so that asking is all there is to do.
+    ///
+    /// # Errors
+    /// See [`GatewayError`].
+    async fn settle(&self, payment: &str, _key: &str) -> Result<ProviderPayment, GatewayError> {
+        self.look_up(payment).await
+    }
 
     /// Makes a payment unpayable, and answers how it then stands. One that succeeded first is an answer too.
     ///
@@ -64,6 +77,10 @@ pub struct StartPayment {
     pub currency: String,
     /// What the buyer reads on a statement or in a wallet.
     pub description: String,
+    /// Where the provider sends the buyer afterwards, if it has pages of its own.
+    pub return_url: String,
+    /// Where the provider may write to the buyer.
+    pub email: Secret,
 }
 
 impl StartPayment {
@@ -72,6 +89,20 @@ impl StartPayment {
     pub fn key(&self) -> String {
         format!("{}/{}", self.order_id, self.attempt)
     }
+
+    /// The amount as a decimal number, for providers that want one.
+    ///
+    /// # Errors
+    /// [`GatewayError::Rejected`] when the amount is not one of a currency we trade in.
+    pub fn decimal(&self) -> Result<String, GatewayError> {
+        decimal(self.amount_minor, &self.currency)
+    }
+}
+
+fn decimal(minor: u64, currency: &str) -> Result<String, GatewayError> {
+    let money = Currency::parse(currency).map(|currency| Money::try_new(minor, currency));
+    let money = money.unwrap_or(Err(MoneyError::OutOfRange));
+    Ok(money.map_err(|error| GatewayError::Rejected(error.into()))?.decimal())
 }
 
 /// One refund of one payment.
@@ -87,6 +118,8 @@ pub struct RefundPayment {
     pub number: u32,
     /// What to give back, in minor units.
     pub amount_minor: u64,
+    /// Upper-case ISO code.
+    pub currency: String,
 }
 
 impl RefundPayment {
@@ -94,6 +127,14 @@ impl RefundPayment {
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}/{}/refund/{}", self.order_id, self.attempt, self.number)
+    }
+
+    /// The amount as a decimal number, for providers that want one.
+    ///
+    /// # Errors
+    /// [`GatewayError::Rejected`] when the amount is not one of a currency we trade in.
+    pub fn decimal(&self) -> Result<String, GatewayError> {
+        decimal(self.amount_minor, &self.currency)
     }
 }
 
@@ -117,6 +158,8 @@ pub enum PaymentStatus {
     AwaitingBuyer,
     /// The buyer must prove who they are.
     RequiresAction,
+    /// The buyer has agreed, and [`PaymentGateway::settle`] takes the money.
+    Approved,
     /// The provider is at it. Ask again.
     Processing,
     /// The money is taken. Final.
@@ -125,7 +168,8 @@ pub enum PaymentStatus {
     Cancelled,
 }
 
-/// A payment as the provider knows it. Compare amount, currency and order before believing it.
+/// A payment as the provider knows it. Compare amount, currency and order before believing it. Until the buyer has
+/// acted, a provider may know neither amount nor currency; they are zero and empty then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderPayment {
     /// The provider's id.
@@ -187,6 +231,13 @@ pub enum GatewayError {
     /// The call took no effect. Repeat it later.
     #[error("the payment provider is unavailable")]
     Unavailable(#[source] BoxError),
+    /// The payment was opened before, and the provider does not tell again how the buyer pays it. End it, and start
+    /// another attempt.
+    #[error("the payment exists, and how it is paid is not told twice")]
+    Unrepeatable {
+        /// The provider's id of it.
+        provider_id: String,
+    },
     /// A bug, a misconfiguration or a forbidden step. Repeating it does not help.
     #[error("the payment provider refused the call")]
     Rejected(#[source] BoxError),

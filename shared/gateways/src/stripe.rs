@@ -1,12 +1,6 @@
 //! Stripe, through its SDK.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    hash::{DefaultHasher, Hash, Hasher},
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::HashMap, future::Future, str::FromStr};
 
 use async_trait::async_trait;
 use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
@@ -18,6 +12,7 @@ use stripe_shared::{PaymentIntent, PaymentIntentAllowedPaymentMethodTypes, Payme
 use stripe_types::Currency;
 
 use crate::{
+    calls::{Cause, Failure, Verdict},
     payment::{
         GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, ProviderRefund, RefundPayment,
         RefundStatus, StartPayment, StartedPayment,
@@ -25,32 +20,10 @@ use crate::{
     secret::Secret,
 };
 
+pub use crate::calls::CallLimits;
+
 /// Stripe's word for a command that comes too late.
 const UNEXPECTED_STATE: &str = "payment_intent_unexpected_state";
-
-/// How long and how often a call is tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CallLimits {
-    /// For everything, waits included.
-    pub deadline: Duration,
-    /// For one try.
-    pub try_timeout: Duration,
-    /// How many tries.
-    pub tries_max: u32,
-    /// The longest wait after the first try; it doubles with each.
-    pub backoff: Duration,
-}
-
-impl Default for CallLimits {
-    fn default() -> Self {
-        Self {
-            deadline: Duration::from_secs(8),
-            try_timeout: Duration::from_secs(3),
-            tries_max: 4,
-            backoff: Duration::from_millis(200),
-        }
-    }
-}
 
 /// What went wrong with a call. It holds nothing of the buyer and no secret.
 #[derive(Debug, thiserror::Error)]
@@ -75,23 +48,6 @@ pub enum StripeFailure {
     /// The call cannot be made.
     #[error("the call cannot be made: {0}")]
     Invalid(String),
-}
-
-/// A failed call: what went wrong last, and whether some try may have taken effect.
-struct Failure {
-    cause: StripeFailure,
-    ambiguous: bool,
-}
-
-/// What one failed try means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// It may have taken effect. Try again.
-    Unknown,
-    /// It took no effect. Try again.
-    Busy,
-    /// An answer. Trying again changes nothing.
-    Final,
 }
 
 /// Payments through Stripe.
@@ -119,64 +75,24 @@ impl StripeGateway {
         Ok(Self { client: builder.build().map_err(StripeFailure::from)?, limits })
     }
 
-    /// Tries a call until it is answered, within the limits, with the same key each time.
-    async fn call<T, F, R>(&self, key: &str, attempt: F) -> Result<T, Failure>
+    async fn call<T, F, R>(&self, key: &str, attempt: F) -> Result<T, Failure<StripeFailure>>
     where
         F: Fn() -> R + Send + Sync,
         R: Future<Output = Result<T, StripeError>> + Send,
         T: Send,
     {
-        let tries = self.tries(key, attempt);
-        match tokio::time::timeout(self.limits.deadline, tries).await {
-            Ok(result) => result,
-            Err(_) => Err(Failure { cause: StripeFailure::Timeout, ambiguous: true }),
-        }
-    }
-
-    async fn tries<T, F, R>(&self, key: &str, attempt: F) -> Result<T, Failure>
-    where
-        F: Fn() -> R + Send + Sync,
-        R: Future<Output = Result<T, StripeError>> + Send,
-        T: Send,
-    {
-        let mut ambiguous = false;
-        let mut tried: u32 = 1;
-        loop {
-            let cause = match attempt().await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => StripeFailure::from(error),
-            };
-            let verdict = cause.verdict();
-            ambiguous |= verdict == Verdict::Unknown;
-            if verdict == Verdict::Final || tried >= self.limits.tries_max {
-                return Err(Failure { cause, ambiguous });
-            }
-            let wait = self.backoff(key, tried);
-            tracing::warn!(payment.tried = tried, payment.key = key, "Stripe did not serve a call: {cause}");
-            back_off(wait).await;
-            tried = tried.saturating_add(1);
-        }
-    }
-
-    /// Between half and all of the doubled back-off. The share comes from the key, so that orders that fail together
-    /// do not come back together.
-    fn backoff(&self, key: &str, tried: u32) -> Duration {
-        let mut hasher = DefaultHasher::new();
-        (key, tried).hash(&mut hasher);
-        let longest = self.limits.backoff.saturating_mul(2_u32.saturating_pow(tried.saturating_sub(1)));
-        let half_ms =
-            u64::try_from(longest.as_millis()).unwrap_or(u64::MAX).checked_div(2).unwrap_or_default();
-        let share_ms = hasher.finish().checked_rem(half_ms.saturating_add(1)).unwrap_or_default();
-        Duration::from_millis(half_ms.saturating_add(share_ms))
+        self.limits
+            .call(key, || {
+                let tried = attempt();
+                async move { tried.await.map_err(StripeFailure::from) }
+            })
+            .await
     }
 
     async fn retrieve(&self, payment: &str) -> Result<ProviderPayment, GatewayError> {
         let request = RetrievePaymentIntent::new(checked_id(payment, "pi_")?);
         let found = self.call(payment, || request.customize().send(&self.client)).await;
-        // Asking changes nothing, so there is no outcome to wonder about.
-        found
-            .map_err(|failure| Failure { ambiguous: false, ..failure }.into())
-            .and_then(|intent| payment_of(&intent))
+        payment_of(&found.map_err(Failure::of_a_question)?)
     }
 }
 
@@ -184,6 +100,10 @@ impl StripeGateway {
 impl PaymentGateway for StripeGateway {
     fn gateway(&self) -> &'static str {
         "stripe"
+    }
+
+    fn takes(&self, _: sutler_domain::money::Currency) -> bool {
+        true
     }
 
     async fn start(&self, attempt: &StartPayment) -> Result<StartedPayment, GatewayError> {
@@ -242,9 +162,7 @@ impl PaymentGateway for StripeGateway {
     ) -> Result<ProviderRefund, GatewayError> {
         let request = RetrieveRefund::new(checked_id(provider_id, "re_")?);
         let found = self.call(provider_id, || request.customize().send(&self.client)).await;
-        found
-            .map_err(|failure| Failure { ambiguous: false, ..failure }.into())
-            .and_then(|refund| refund_of(&refund))
+        refund_of(&found.map_err(Failure::of_a_question)?)
     }
 }
 
@@ -265,7 +183,11 @@ impl From<StripeError> for StripeFailure {
     }
 }
 
-impl StripeFailure {
+impl Cause for StripeFailure {
+    fn timeout() -> Self {
+        Self::Timeout
+    }
+
     fn verdict(&self) -> Verdict {
         match self {
             // An error page of a proxy cannot be read, and says nothing about the effect. A conflict means that another
@@ -278,7 +200,9 @@ impl StripeFailure {
             Self::Refused { .. } | Self::Invalid(_) => Verdict::Final,
         }
     }
+}
 
+impl StripeFailure {
     fn has_code(&self, wanted: &str) -> bool {
         match self {
             Self::Refused { code, .. } => code == wanted,
@@ -291,8 +215,8 @@ impl StripeFailure {
     }
 }
 
-impl From<Failure> for GatewayError {
-    fn from(Failure { cause, ambiguous }: Failure) -> Self {
+impl From<Failure<StripeFailure>> for GatewayError {
+    fn from(Failure { cause, ambiguous }: Failure<StripeFailure>) -> Self {
         match (cause, ambiguous) {
             (StripeFailure::Refused { status: 402, code }, _) => Self::Declined { code },
             (cause, true) => Self::OutcomeUnknown(cause.into()),
@@ -378,12 +302,4 @@ fn refund_of(refund: &Refund) -> Result<ProviderRefund, GatewayError> {
         amount_minor: unsigned(refund.amount)?,
         currency: refund.currency.to_string().to_ascii_uppercase(),
     })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the back-off between two tries, bounded by the deadline of the call"
-)]
-async fn back_off(wait: Duration) {
-    tokio::time::sleep(wait).await;
 }

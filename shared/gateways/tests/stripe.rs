@@ -59,8 +59,9 @@ impl Shop {
         number: u32,
         amount_minor: u64,
     ) -> Result<ProviderRefund, GatewayError> {
-        let (payment, order_id) = (payment.to_owned(), attempt().order_id);
-        self.gateway.refund(&RefundPayment { payment, order_id, attempt: 1, number, amount_minor }).await
+        let (payment, order_id, currency) = (payment.to_owned(), attempt().order_id, attempt().currency);
+        let refund = RefundPayment { payment, order_id, attempt: 1, number, amount_minor, currency };
+        self.gateway.refund(&refund).await
     }
 
     fn inject(&self, fault: Fault) {
@@ -87,6 +88,8 @@ fn attempt() -> StartPayment {
         amount_minor: 2599,
         currency: "USD".to_owned(),
         description: "Two mugs & a kettle".to_owned(),
+        return_url: String::new(),
+        email: Secret::new("bob@example.com"),
     }
 }
 

@@ -121,6 +121,14 @@ fn of_problem(problem: &Problem) -> Public {
         Problem::InsufficientStock(_) => {
             public(S::CONFLICT, "insufficient-stock", "There is not enough stock")
         }
+        Problem::BuyerLimit { .. } => {
+            public(S::CONFLICT, "buyer-limit", "One buyer cannot have that many of it")
+        }
+        Problem::NotShippable { .. } => {
+            public(S::CONFLICT, "not-shippable", "A seller does not send this there")
+        }
+        Problem::Coupon(refusal) => public(S::CONFLICT, refusal.code(), "The coupon cannot be used"),
+        Problem::NothingToPay => public(S::CONFLICT, "nothing-to-pay", "The discount leaves nothing to pay"),
         Problem::QuoteChanged { .. } => public(S::CONFLICT, "quote-changed", "The quote changed"),
         Problem::OrderState { .. } => {
             public(S::CONFLICT, "order-state", "The order's state does not allow this")
@@ -133,6 +141,9 @@ fn of_problem(problem: &Problem) -> Public {
         }
         Problem::PaymentInProgress => {
             public(S::CONFLICT, "payment-in-progress", "Another payment of this order is under way")
+        }
+        Problem::GatewayNotOffered => {
+            public(S::UNPROCESSABLE_ENTITY, "gateway-not-offered", "This way of paying is not offered")
         }
         Problem::PaymentDeclined { .. } => {
             public(S::UNPROCESSABLE_ENTITY, "payment-declined", "The payment was declined")
@@ -165,7 +176,18 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
             add("detail", json!(what))
         }
         Problem::NotForSale { variant } => add("variant", json!(variant)),
+        Problem::NotShippable { seller, seller_name, country } => {
+            add("seller", json!(seller));
+            add("seller_name", json!(seller_name));
+            add("country", json!(country))
+        }
+        Problem::Coupon(refusal) => add("detail", json!(refusal.to_string())),
         Problem::InsufficientStock(shortages) => add("shortages", json!(shortages)),
+        Problem::BuyerLimit { variant, limit, bought } => {
+            add("variant", json!(variant));
+            add("limit", json!(limit));
+            add("bought", json!(bought))
+        }
         Problem::QuoteChanged { quote } => add("quote", serde_json::from_str(quote).unwrap_or(Value::Null)),
         Problem::OrderState { state } => add("state", json!(state)),
         Problem::TooManyUnits { variant, requested, possible } => {
@@ -189,7 +211,9 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
         | Problem::TokenInvalid
         | Problem::CartEmpty
         | Problem::OwnGoods
+        | Problem::NothingToPay
         | Problem::PaymentInProgress
+        | Problem::GatewayNotOffered
         | Problem::ProviderUnavailable
         | Problem::BadSignature => None,
     };

@@ -60,6 +60,16 @@ pub fn no_content() -> Response<Body> {
     of(StatusCode::NO_CONTENT, String::new())
 }
 
+/// 303 to another place, to be fetched from there.
+#[must_use]
+pub fn see_other(place: &str) -> Response<Body> {
+    let mut response = of(StatusCode::SEE_OTHER, String::new());
+    if let Ok(place) = HeaderValue::from_str(place) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
+}
+
 /// The finished answer of a call, whether it ran now or before.
 #[must_use]
 pub fn answer(answer: Answer) -> Response<Body> {

@@ -108,6 +108,7 @@ impl Config {
             order_expiry_s: self.number("ORDER_EXPIRY_SECONDS", 900)?,
             refresh_expiry_s: self.number("REFRESH_EXPIRY_SECONDS", 86_400)?,
             frontend_url: self.optional("FRONTEND_URL").unwrap_or("http://localhost:5173").to_owned(),
+            api_url: self.optional("API_URL").unwrap_or_default().trim_end_matches('/').to_owned(),
         })
     }
 }

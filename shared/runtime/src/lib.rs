@@ -2,6 +2,8 @@
 
 pub mod aws;
 pub mod config;
+#[cfg(feature = "gateways")]
+pub mod gateways;
 pub mod logging;
 pub mod serve;
 pub mod system;
@@ -23,25 +25,6 @@ pub fn start_bare() -> Config {
     Config::from_env()
 }
 
-/// The payment provider, with the key that the secret store keeps.
-///
-/// # Errors
-/// When a setting is missing or the key cannot be read.
-#[cfg(feature = "stripe")]
-pub async fn stripe(
-    config: &Config,
-    app: &App,
-) -> Result<sutler_gateways::stripe::StripeGateway, sutler_gateways::BoxError> {
-    use sutler_gateways::{
-        secrets::Secrets,
-        stripe::{CallLimits, StripeGateway},
-    };
-    // The key lives as long as the process: a new one is taken up by new processes.
-    let secrets = Secrets::new(aws::secrets(config)?, i64::MAX);
-    let key = secrets.get(config.text("SECRET_STRIPE_API_KEY")?, app.now().seconds()).await?;
-    Ok(StripeGateway::try_new(&key, config.optional("STRIPE_API_BASE"), CallLimits::default())?)
-}
-
 /// The secret that holds the signing keys, read again when it is `age_s_max` old.
 ///
 /// # Errors
@@ -53,15 +36,35 @@ pub fn signing_keys(config: &Config, age_s_max: i64) -> Result<sutler_gateways::
     Ok(Slot::new(secrets, config.text("SECRET_SIGNING_KEYS")?))
 }
 
-/// An application that may issue tokens.
+/// The application as one that may issue tokens.
 ///
 /// # Errors
-/// As [`start`].
+/// [`ConfigError`] when a setting is missing.
 #[cfg(feature = "secrets")]
-pub fn start_issuer() -> Result<sutler_services::identity::Issuer, ConfigError> {
-    let (config, app) = start()?;
-    let keys = Arc::new(signing_keys(&config, 60)?);
-    Ok(sutler_services::identity::Issuer::new(app, keys))
+pub fn issuer(config: &Config, app: App) -> Result<sutler_services::identity::Issuer, ConfigError> {
+    Ok(sutler_services::identity::Issuer::new(app, Arc::new(signing_keys(config, 60)?)))
+}
+
+/// The application with a door that only people pass, unless the deployment says that everybody may.
+///
+/// # Errors
+/// [`ConfigError`] when a setting is missing.
+#[cfg(feature = "turnstile")]
+pub fn guarded(config: &Config, app: App) -> Result<App, ConfigError> {
+    use sutler_gateways::{
+        secrets::{Secrets, Slot},
+        turnstile::Turnstile,
+    };
+    if config.text("BOT_CHECK")? == "off" {
+        tracing::warn!("Programs may register and sign in: no bot check is configured");
+        return Ok(app);
+    }
+    let key = Slot::new(Secrets::new(aws::secrets(config)?, i64::MAX), config.text("SECRET_TURNSTILE")?);
+    // Challenges are solved on the pages of the frontend, and nowhere else.
+    let frontend = app.settings.frontend_url.clone();
+    let check = Turnstile::try_new(config.text("TURNSTILE_API_BASE")?, key, &frontend)
+        .map_err(|problem| ConfigError { name: "FRONTEND_URL", problem })?;
+    Ok(App { door: sutler_services::identity::Doorkeeper::new(Some(Arc::new(check))), ..app })
 }
 
 /// Starts logging, reads the configuration and builds what every use case needs.

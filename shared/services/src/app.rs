@@ -9,7 +9,7 @@ use sutler_domain::{
 };
 use sutler_store::Store;
 
-use crate::auth::KeyCache;
+use crate::{auth::KeyCache, identity::Doorkeeper};
 
 /// How this marketplace trades. Read once at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Settings {
     pub refresh_expiry_s: i64,
     /// Where people open the shop; links in mails start with it.
     pub frontend_url: String,
+    /// Where this API is reached; payment providers send buyers back there. Empty while nobody has said.
+    pub api_url: String,
 }
 
 /// Everything a use case works with.
@@ -43,6 +45,8 @@ pub struct App {
     pub settings: Arc<Settings>,
     /// Public keys that verify access tokens.
     pub keys: Arc<KeyCache>,
+    /// Who keeps programs out of the calls that only people make. Open unless a function is given one.
+    pub door: Doorkeeper,
 }
 
 impl fmt::Debug for App {
@@ -55,7 +59,14 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdGen>, settings: Settings) -> Self {
-        Self { store, clock, ids, settings: Arc::new(settings), keys: Arc::new(KeyCache::new()) }
+        Self {
+            store,
+            clock,
+            ids,
+            settings: Arc::new(settings),
+            keys: Arc::new(KeyCache::new()),
+            door: Doorkeeper::new(None),
+        }
     }
 
     /// The current instant.

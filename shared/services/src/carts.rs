@@ -1,27 +1,24 @@
-//! Carts of users and guests, and what they cost.
+//! Carts of users and guests.
 
 use aws_lc_rs::hmac;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sutler_domain::{
     cart::{Cart, CartLine, Owner, Quantity},
     idempotency::{Answer, Once, OnceKey},
-    ids::{AddressId, CartId, SellerId, UserId, VariantId},
-    money::Money,
-    order::{OrderLine, Progress},
+    ids::{CartId, SellerId, UserId, VariantId},
     problem::{Problem, Shortage},
     product::Variant,
-    quote::{Quote, Rates, quote},
+    shards::FIRST_SHARD,
+    stock::Stock,
 };
 use sutler_store::{
     Key, Transaction, Version, Versioned, carts,
     catalog::variant_key,
     codec::decode,
     stock::{self, stock_key},
-    users::address_key,
 };
 
-use crate::{App, Error, Settings};
+use crate::{App, Error};
 
 /// Who asks for a cart: a user, a guest with the cart's secret, or both while signing in.
 #[derive(Debug, Clone, Default)]
@@ -182,9 +179,11 @@ pub async fn get(app: &App, id: &CartId, access: &CartAccess) -> Result<CartPage
 }
 
 /// Reads what the lines are and how many of each are free, in one round trip.
-async fn price(app: &App, lines: &[CartLine]) -> Result<Vec<PricedLine>, Error> {
-    let keys: Vec<Key> =
-        lines.iter().flat_map(|line| [variant_key(&line.variant), stock_key(&line.variant, 0)]).collect();
+pub(crate) async fn price(app: &App, lines: &[CartLine]) -> Result<Vec<PricedLine>, Error> {
+    let keys: Vec<Key> = lines
+        .iter()
+        .flat_map(|line| [variant_key(&line.variant), stock_key(&line.variant, FIRST_SHARD)])
+        .collect();
     let mut items = app.store.get_many(&keys).await?.into_iter();
     let mut priced = Vec::with_capacity(lines.len());
     for line in lines {
@@ -197,7 +196,26 @@ async fn price(app: &App, lines: &[CartLine]) -> Result<Vec<PricedLine>, Error> 
             available: stock.map_or(0, |read| read.value.available),
         });
     }
+    add_shards(app, &mut priced).await?;
     Ok(priced)
+}
+
+/// Adds what is free in the other shards of what is spread, all of it in one more round trip.
+async fn add_shards(app: &App, lines: &mut [PricedLine]) -> Result<(), Error> {
+    let mut keys = Vec::new();
+    for line in lines.iter() {
+        let spread =
+            line.variant.as_ref().and_then(|variant| variant.flash_sale).map_or(1, |sale| sale.spread);
+        let others = FIRST_SHARD.saturating_add(1)..spread;
+        keys.extend(others.map(|shard| stock_key(&line.line.variant, shard)));
+    }
+    for item in app.store.get_all(&keys).await?.iter().flatten() {
+        let stock = decode::<Stock>(item)?.value;
+        for line in lines.iter_mut().filter(|line| line.line.variant == stock.variant) {
+            line.available = line.available.saturating_add(stock.available);
+        }
+    }
+    Ok(())
 }
 
 /// Sets how many of a variant are in the cart.
@@ -223,14 +241,26 @@ pub async fn put_line(
     if access.user.as_ref().is_some_and(|user| SellerId::of_user(user) == found.seller) {
         return Err(Problem::OwnGoods.into());
     }
+    let limit = found.flash_sale.and_then(|sale| sale.per_buyer_limit);
+    if let Some(limit) = limit.filter(|limit| quantity.get() > *limit) {
+        return Err(Problem::BuyerLimit { variant: variant.clone(), limit, bought: 0 }.into());
+    }
     if quantity.get() > changed.available {
         let shortage =
             Shortage { variant: variant.clone(), requested: quantity.get(), available: changed.available };
         return Err(Problem::InsufficientStock(vec![shortage]).into());
     }
+    note_sellers(&mut cart.value, &lines);
     let mut transaction = Transaction::new();
     carts::save(&mut transaction, &cart.value, cart.version)?;
     Ok(app.store.commit(transaction, once, &CartPage { cart: cart.value, lines }).await?)
+}
+
+/// Notes whose each line is, so that checkout knows without a read of its own.
+fn note_sellers(cart: &mut Cart, lines: &[PricedLine]) {
+    for variant in lines.iter().filter_map(|priced| priced.variant.as_ref()) {
+        cart.note_seller(&variant.id, &variant.seller);
+    }
 }
 
 /// Takes a variant out of the cart; one that is not in it is no error.
@@ -304,109 +334,11 @@ pub async fn merge(
     let seller = SellerId::of_user(user);
     lines.retain(|priced| priced.variant.as_ref().is_none_or(|variant| variant.seller != seller));
     own.value.lines = lines.iter().map(|priced| priced.line.clone()).collect();
+    note_sellers(&mut own.value, &lines);
     let mut transaction = Transaction::new();
     carts::save(&mut transaction, &own.value, own.version)?;
     if let Some(version) = guest.version {
         carts::delete(&mut transaction, &Versioned { value: guest.value, version });
     }
     Ok(app.store.commit(transaction, once, &CartPage { cart: own.value, lines }).await?)
-}
-
-/// What a cart costs when it is sent to an address. The hash covers everything the buyer agrees to.
-#[derive(Debug, Clone)]
-pub struct CartQuote {
-    /// The cart.
-    pub cart: CartId,
-    /// Where to.
-    pub address: Option<AddressId>,
-    /// The costs.
-    pub quote: Quote,
-    /// What the order has to repeat.
-    pub hash: String,
-}
-
-/// Computes the costs of a cart.
-///
-/// # Errors
-/// [`Problem::CartEmpty`], [`Problem::NotForSale`] or [`Problem::NotFound`].
-pub async fn quote_cart(
-    app: &App,
-    id: &CartId,
-    access: &CartAccess,
-    address: Option<AddressId>,
-) -> Result<CartQuote, Error> {
-    let cart = load(app, id, access).await?.value;
-    if let Some(address) = &address {
-        // A guest has no address book.
-        let unknown = || Problem::field("/address", "unknown");
-        let user = access.user.as_ref().ok_or_else(unknown)?;
-        app.store.get(&address_key(user, address)).await?.ok_or_else(unknown)?;
-    }
-    let lines = price(app, &cart.lines).await?;
-    let mut wanted = Vec::with_capacity(lines.len());
-    for priced in lines {
-        let variant =
-            priced.variant.ok_or_else(|| Problem::NotForSale { variant: priced.line.variant.clone() })?;
-        wanted.push((priced.line, variant));
-    }
-    cost(&app.settings, &cart.id, address, wanted)
-}
-
-/// Adds up variants and quantities into a quote with its hash.
-///
-/// # Errors
-/// [`Problem::CartEmpty`] without lines, [`Problem::Invalid`] with too many sellers.
-pub fn cost(
-    settings: &Settings,
-    cart: &CartId,
-    address: Option<AddressId>,
-    wanted: Vec<(CartLine, Variant)>,
-) -> Result<CartQuote, Error> {
-    if wanted.is_empty() {
-        return Err(Problem::CartEmpty.into());
-    }
-    let mut lines = Vec::with_capacity(wanted.len());
-    for (line, variant) in wanted {
-        let seller_name = variant.seller_name.clone();
-        lines.push((order_line(&line, variant)?, seller_name));
-    }
-    let shipping = Money::try_new(settings.shipping_flat_minor, settings.currency)?;
-    let quote = quote(lines, Rates { shipping, tax: settings.tax })?;
-    if quote.parts.len() > sutler_domain::cart::SELLERS_MAX {
-        return Err(Problem::field("/lines", "too-many-sellers").into());
-    }
-    let hash = hash(settings, address.as_ref(), &quote)?;
-    Ok(CartQuote { cart: cart.clone(), address, quote, hash })
-}
-
-fn order_line(line: &CartLine, variant: Variant) -> Result<OrderLine, Error> {
-    Ok(OrderLine {
-        total: variant.price.try_mul(line.quantity.get())?,
-        variant: variant.id,
-        seller: variant.seller,
-        title: variant.title,
-        options: variant.options,
-        sku: variant.sku,
-        unit_price: variant.price,
-        quantity: line.quantity.get(),
-        progress: Progress::default(),
-    })
-}
-
-fn hash(settings: &Settings, address: Option<&AddressId>, quote: &Quote) -> Result<String, Error> {
-    #[derive(Serialize)]
-    struct Agreed<'a> {
-        address: Option<&'a AddressId>,
-        commission: u16,
-        parts: Vec<(&'a SellerId, &'a [OrderLine], &'a sutler_domain::order::Totals)>,
-        totals: &'a sutler_domain::order::Totals,
-    }
-    let agreed = Agreed {
-        address,
-        commission: settings.commission.into(),
-        parts: quote.parts.iter().map(|part| (&part.seller, part.lines.as_slice(), &part.totals)).collect(),
-        totals: &quote.totals,
-    };
-    let text = serde_json::to_vec(&agreed).map_err(|e| Error::Internal(e.into()))?;
-    Ok(hex::encode(Sha256::digest(text)))
 }

@@ -56,7 +56,7 @@ async fn own_listing(app: &App, seller: &SellerId, product: &ProductId) -> Resul
 }
 
 /// Ends the collection of findings: everything is fine, or the caller learns all that is not.
-fn settle(findings: sutler_domain::product::Findings) -> Result<(), Problem> {
+pub(crate) fn settle(findings: sutler_domain::product::Findings) -> Result<(), Problem> {
     let errors = findings.into_errors();
     if errors.is_empty() { Ok(()) } else { Err(Problem::Invalid(errors)) }
 }

@@ -8,15 +8,22 @@ use sutler_domain::{
     movement::{ChainError, Movement},
     problem::{Problem, Shortage},
     product::Variant,
+    shards::{FIRST_SHARD, Piece, choose},
     stock::{QUANTITY_MAX, Stock},
     time::Timestamp,
 };
 use sutler_store::{
-    StoreError, Transaction, Version, Versioned, catalog::ProductList, movements::StockImage, stock,
+    Guard, StoreError, Transaction, Version, Versioned,
+    catalog::ProductList,
+    flash_sales,
+    movements::StockImage,
+    stock::{self, ShardedStock},
 };
 use tokio::task::JoinSet;
 
-use crate::{App, Error};
+pub use sutler_store::movements::ChainId;
+
+use crate::{App, Error, reservations::Lookout};
 
 /// The most products on one page of the inventory: each takes two reads, all at the same time.
 pub const PRODUCTS_PER_PAGE_MAX: u16 = 25;
@@ -167,7 +174,8 @@ pub async fn adjust(
     }
 }
 
-/// A relative change needs no reading first: its condition alone decides.
+/// A relative change needs no reading first: its condition alone decides. Only what is not in the first shard is
+/// looked for in the others.
 async fn add(
     app: &App,
     seller: &SellerId,
@@ -176,15 +184,66 @@ async fn add(
 ) -> Result<Answer, Error> {
     let Adjustment { variant, delta, reason, .. } = adjustment;
     let mut transaction = Transaction::new();
-    let (key, change) = stock::adjust(variant, seller, *delta, reason);
+    let (key, change) = stock::adjust(variant, FIRST_SHARD, seller, *delta, reason);
     let guard = transaction.update(key, change);
     match app.store.commit(transaction, once, adjustment).await {
         Err(StoreError::Refused(refusal)) if refusal.failed(guard) => {
             let found = stock::read(refusal.found(guard))?.filter(|found| found.value.seller == *seller);
-            Err(refused(adjustment, &found.ok_or(Problem::NotFound)?.value).into())
+            let found = found.ok_or(Problem::NotFound)?;
+            if *delta > 0 {
+                return Err(refused(adjustment, &found.value).into());
+            }
+            remove_anywhere(app, adjustment, found, once).await
         }
         outcome => Ok(outcome?),
     }
+}
+
+/// Takes units away from whatever shards have them, once they are known not to be in the first.
+async fn remove_anywhere(
+    app: &App,
+    adjustment: &Adjustment,
+    found: Versioned<Stock>,
+    once: &Once<Adjustment>,
+) -> Result<Answer, Error> {
+    let seller = found.value.seller.clone();
+    let mut lookout = Lookout::default();
+    lookout.found(found);
+    let mut spread = 1;
+    for _ in 0..RACES_MAX {
+        let looks = lookout.look(app, &[(adjustment.variant.clone(), spread)]).await?;
+        let (stock, is_settled) = looks.into_iter().next().ok_or(Problem::NotFound)?;
+        spread = stock.sale().spread;
+        let mut transaction = Transaction::new();
+        if let Some(guards) = remove(&mut transaction, &seller, adjustment, &stock) {
+            match app.store.commit(transaction, once, adjustment).await {
+                Err(StoreError::Refused(refusal)) if guards.iter().any(|guard| refusal.failed(*guard)) => {}
+                outcome => return Ok(outcome?),
+            }
+        } else if is_settled {
+            let total = stock.total().ok_or(Problem::NotFound)?;
+            return Err(refused(adjustment, &total.value).into());
+        }
+    }
+    Err(Problem::Conflict.into())
+}
+
+/// Takes units from as few shards as possible; nothing when there are too few in all.
+fn remove(
+    transaction: &mut Transaction,
+    seller: &SellerId,
+    adjustment: &Adjustment,
+    stock: &ShardedStock,
+) -> Option<Vec<Guard>> {
+    let wanted = u32::try_from(adjustment.delta.unsigned_abs()).ok()?;
+    let pieces = choose(&stock.available(), FIRST_SHARD, wanted)?;
+    let mut guards = Vec::with_capacity(pieces.len());
+    for Piece { shard, quantity } in pieces {
+        let delta = i64::from(quantity).saturating_neg();
+        let (key, change) = stock::adjust(&adjustment.variant, shard, seller, delta, &adjustment.reason);
+        guards.push(transaction.update(key, change));
+    }
+    Some(guards)
 }
 
 /// Why a correction of `stock` was refused.
@@ -208,46 +267,72 @@ async fn recount(
     once: &Once<Adjustment>,
 ) -> Result<Option<Answer>, Error> {
     let variant = adjustment(0).variant;
-    let (replayed, stock) = tokio::try_join!(app.store.replay(once), app.store.stock(&variant))?;
+    let (replayed, stock) = tokio::try_join!(app.store.replay(once), app.store.shards_of(&variant))?;
     if let Some(answer) = replayed {
         return Ok(Some(answer));
     }
-    let stock = stock.filter(|found| found.value.seller == *seller).ok_or(Problem::NotFound)?;
-    let on_hand = i64::try_from(stock.value.on_hand()).unwrap_or(i64::MAX);
+    let stock = stock.ok_or(Problem::NotFound)?;
+    let total = stock.total().filter(|found| found.value.seller == *seller).ok_or(Problem::NotFound)?;
+    let on_hand = i64::try_from(total.value.on_hand()).unwrap_or(i64::MAX);
     let adjustment = adjustment(i64::from(target).saturating_sub(on_hand));
-    if i64::from(stock.value.available).saturating_add(adjustment.delta) < 0 {
-        return Err(refused(&adjustment, &stock.value).into());
+    if i64::from(total.value.available).saturating_add(adjustment.delta) < 0 {
+        return Err(refused(&adjustment, &total.value).into());
     }
     let mut transaction = Transaction::new();
-    let guard = if adjustment.delta == 0 {
-        transaction.check(
-            stock::stock_key(&variant, stock::FIRST_SHARD),
-            sutler_store::Expression::at_version(stock.version),
-        )
-    } else {
-        let (key, change) = stock::adjust(&variant, seller, adjustment.delta, &adjustment.reason);
-        transaction.update(key, stock::at(change, stock.version))
-    };
+    let guards = count(&mut transaction, seller, &adjustment, &stock);
     match app.store.commit(transaction, once, &adjustment).await {
-        Err(StoreError::Refused(refusal)) if refusal.failed(guard) => Ok(None),
+        Err(StoreError::Refused(refusal)) if guards.iter().any(|guard| refusal.failed(*guard)) => Ok(None),
         outcome => Ok(Some(outcome?)),
     }
 }
 
-/// The history of a variant's stock, newest first.
+/// Makes the stock what was counted, on the condition that nothing of it moved: each shard is changed or checked at
+/// the version that was read.
+fn count(
+    transaction: &mut Transaction,
+    seller: &SellerId,
+    adjustment: &Adjustment,
+    stock: &ShardedStock,
+) -> Vec<Guard> {
+    let Adjustment { variant, delta, reason, .. } = adjustment;
+    let quantity = u32::try_from(delta.unsigned_abs()).unwrap_or(u32::MAX);
+    let pieces = match delta.signum() {
+        1 => vec![Piece { shard: FIRST_SHARD, quantity }],
+        -1 => choose(&stock.available(), FIRST_SHARD, quantity).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let mut guards = Vec::new();
+    for read in &stock.shards {
+        let piece = pieces.iter().find(|piece| piece.shard == read.value.shard);
+        guards.push(match piece {
+            Some(piece) => {
+                let units = i64::from(piece.quantity).saturating_mul(delta.signum());
+                let (key, change) = stock::adjust(variant, piece.shard, seller, units, reason);
+                transaction.update(key, stock::at(change, read.version))
+            }
+            None => stock::check(transaction, read),
+        });
+    }
+    if let Some(flash) = &stock.flash {
+        guards.push(flash_sales::check(transaction, variant, flash.version));
+    }
+    guards
+}
+
+/// The history of a shard of a variant's stock, newest first.
 ///
 /// # Errors
-/// [`Problem::NotFound`] unless it is the seller's.
+/// [`Problem::NotFound`] unless there is such a shard and it is the seller's.
 pub async fn movements(
     app: &App,
     seller: &SellerId,
-    variant: &VariantId,
+    chain: &ChainId,
     before: Option<u64>,
     limit: u16,
 ) -> Result<(Vec<Movement>, Option<u64>), Error> {
     let (stock, mut found) = tokio::try_join!(
-        app.store.stock(variant),
-        app.store.movements_before(variant, before, limit.saturating_add(1))
+        app.store.shard(chain),
+        app.store.movements_before(chain, before, limit.saturating_add(1))
     )?;
     stock.filter(|found| found.value.seller == *seller).ok_or(Problem::NotFound)?;
     let more = found.len() > usize::from(limit);
@@ -272,10 +357,10 @@ pub struct StockChange {
 /// # Errors
 /// When the movement before one is missing: the stream then hands the records over again, with the missing one.
 pub async fn record_movements(app: &App, changes: Vec<StockChange>) -> Result<(), Error> {
-    let mut latest: HashMap<VariantId, Movement> = HashMap::new();
+    let mut latest: HashMap<ChainId, Movement> = HashMap::new();
     for StockChange { before, after, at } in changes {
         let movement = after.movement(before.as_ref(), at);
-        let previous = match latest.remove(&movement.variant) {
+        let previous = match latest.remove(&ChainId::of(&movement)) {
             Some(known) if known.number.checked_add(1) == Some(movement.number) => Some(known),
             Some(_) | None => previous(app, &movement).await?,
         };
@@ -289,7 +374,7 @@ pub async fn record_movements(app: &App, changes: Vec<StockChange>) -> Result<()
             Some(known) if known.tells_the_same(&movement) => known,
             Some(_) => return Err(broken(ChainError::Hash)),
         };
-        latest.insert(recorded.variant.clone(), recorded);
+        latest.insert(ChainId::of(&recorded), recorded);
     }
     Ok(())
 }
@@ -297,11 +382,11 @@ pub async fn record_movements(app: &App, changes: Vec<StockChange>) -> Result<()
 async fn previous(app: &App, movement: &Movement) -> Result<Option<Movement>, Error> {
     match movement.number.checked_sub(1) {
         None | Some(0) => Ok(None),
-        Some(number) => Ok(app.store.movement(&movement.variant, number).await?),
+        Some(number) => Ok(app.store.movement(&ChainId::of(movement), number).await?),
     }
 }
 
-/// What a check of a variant's history found.
+/// What a check of a shard's history found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
     /// How many movements there are up to the first that is wrong.
@@ -312,18 +397,18 @@ pub struct Chain {
     pub broken: Option<(u64, ChainError)>,
 }
 
-/// Checks the whole history of a variant: every seal, every step, and that it ends where the stock is.
+/// Checks the whole history of a shard: every seal, every step, and that it ends where the stock is.
 ///
 /// # Errors
 /// [`Error`] when the database does not answer, or when the history is longer than can be checked.
-pub async fn verify_chain(app: &App, variant: &VariantId) -> Result<Chain, Error> {
+pub async fn verify_chain(app: &App, chain: &ChainId) -> Result<Chain, Error> {
     // Read first: movements that come in meanwhile can only be newer than it.
-    let stock = app.store.stock(variant).await?;
+    let stock = app.store.shard(chain).await?;
     let version = stock.as_ref().map_or(Version(0), |stock| stock.version);
     let mut last: Option<Movement> = None;
     for _ in 0..CHAIN_PAGES_MAX {
         let number = last.as_ref().map_or(0, |movement| movement.number);
-        let page = app.store.movements_after(variant, number, CHAIN_PAGE).await?;
+        let page = app.store.movements_after(chain, number, CHAIN_PAGE).await?;
         let full = !page.is_empty();
         for movement in page {
             let here = movement.number;
@@ -346,7 +431,7 @@ pub async fn verify_chain(app: &App, variant: &VariantId) -> Result<Chain, Error
             return Ok(Chain { movements, behind: version.0.saturating_sub(movements), broken: None });
         }
     }
-    Err(Error::Internal(format!("the history of {variant} is longer than can be checked").into()))
+    Err(Error::Internal(format!("the history of {} is longer than can be checked", chain.variant).into()))
 }
 
 fn number_of(movement: Option<&Movement>) -> u64 {

@@ -137,14 +137,7 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
         EventKind::OrderPlaced { total, expires_at } => {
             let mut paragraphs = vec![format!("Thank you. We received your order {id}:")];
             paragraphs.extend(order.parts.iter().map(|part| goods(&part.value)));
-            let Totals { goods, shipping, tax, .. } = &head.totals;
-            paragraphs.push(format!(
-                "Goods {}, shipping {}, tax {}. Together: {}.",
-                goods.display(),
-                shipping.display(),
-                tax.display(),
-                total.display()
-            ));
+            paragraphs.push(format!("{} Together: {}.", costs(&head.totals), total.display()));
             paragraphs.push(format!("Please pay before {}.", expires_at.in_words()));
             vec![to_buyer(format!("Your order {id}"), paragraphs)]
         }
@@ -211,6 +204,22 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
         | EventKind::PartDelivered { .. }
         | EventKind::VerificationRequested { .. } => Vec::new(),
     })
+}
+
+/// What a total consists of.
+fn costs(totals: &Totals) -> String {
+    let Totals { goods, discount, shipping, tax, tax_included, .. } = totals;
+    let mut text = format!("Goods {}", goods.display());
+    if !discount.is_zero() {
+        text.extend([", discount −", &discount.display()]);
+    }
+    text.extend([", shipping ", &shipping.display()]);
+    if *tax_included {
+        text.extend([", which contain tax of ", &tax.display(), "."]);
+    } else {
+        text.extend([", tax ", &tax.display(), "."]);
+    }
+    text
 }
 
 fn gave_back(id: &OrderId, amount: Money, reason: RefundReason, destination: Destination) -> String {

@@ -1,28 +1,38 @@
 //! Paying orders. Whatever tells us that money came (webhook, poll, answer to a cancellation) ends in
 //! [`finalise`], which decides once what the money is for.
 
+mod resolving;
+mod starting;
+
 use sutler_domain::{
     event::EventKind,
-    ids::{OrderId, UserId},
+    ids::OrderId,
     ledger::{Purpose, capture, unowed},
     money::{Currency, Money},
-    order::{Change, Order, OrderState, Part},
+    order::{Change, OrderLine, OrderState, Part},
     payment::{Payment, PaymentState, RefundOrder, RefundReason},
     problem::Problem,
     refund::Destination,
+    stock::StockOp,
 };
-use sutler_gateways::payment::{
-    GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, StartPayment, StartedPayment,
-};
+use sutler_gateways::payment::{GatewayError, PaymentStatus, ProviderPayment};
 use sutler_store::{
-    StoreError, Transaction, Version, Versioned,
-    codec::decode,
-    events, inbox,
+    StoreError, Transaction, Version, events, inbox,
     orders::{self, OrderAggregate},
     refunds, stock,
 };
 
-use crate::{App, Error, orders::post, refund_calls::refund};
+use crate::{
+    App, Error,
+    coupons::{self, Again},
+    orders::post,
+    reservations,
+};
+
+pub(crate) use resolving::end_attempt_at;
+pub use resolving::{close_attempt, obey, resolve_all};
+pub(crate) use starting::start_request;
+pub use starting::{Started, start};
 
 /// How often a change is decided anew after losing a race.
 const RACES_MAX: usize = 8;
@@ -65,91 +75,8 @@ pub(crate) fn gateway_error(error: GatewayError) -> Error {
             tracing::warn!(error.source = %source, "The payment provider does not answer");
             Problem::ProviderUnavailable.into()
         }
+        unrepeatable @ GatewayError::Unrepeatable { .. } => Error::Internal(unrepeatable.into()),
         GatewayError::Rejected(source) => Error::Internal(source),
-    }
-}
-
-/// A payment that the buyer can now carry out.
-#[derive(Debug, Clone)]
-pub struct Started {
-    /// The attempt's number.
-    pub attempt: u32,
-    /// What it is for.
-    pub amount: Money,
-    /// What the provider answered; the client secret is for the buyer alone.
-    pub payment: StartedPayment,
-}
-
-/// Opens the order's payment, or answers the one that is open: one claim, one call of the provider under a key
-/// of ours, one record. Repeating it after a crash at any point leads to the same payment.
-///
-/// # Errors
-/// [`Problem::NotFound`] unless the order is the caller's, [`Problem::OrderState`] unless it waits for payment,
-/// [`Problem::PaymentInProgress`] when another provider has an attempt open.
-pub async fn start(
-    app: &App,
-    gateway: &dyn PaymentGateway,
-    id: &OrderId,
-    buyer: &UserId,
-) -> Result<Started, Error> {
-    let order = claim(app, gateway.gateway(), id, buyer).await?;
-    let request = start_request(&order, order.attempts);
-    let payment = gateway.start(&request).await.map_err(gateway_error)?;
-    let record = Payment {
-        order: order.id.clone(),
-        attempt: order.attempts,
-        gateway: gateway.gateway().to_owned(),
-        provider_id: payment.provider_id.clone(),
-        amount: order.totals.total,
-        state: PaymentState::RequiresAction,
-        refunds: 0,
-        last_failure: None,
-        started_at: app.now(),
-    };
-    let mut transaction = Transaction::new();
-    orders::create_payment(&mut transaction, &record)?;
-    match app.store.transact(transaction).await {
-        // Refused: an earlier run of this call, or the webhook, has recorded it.
-        Ok(()) | Err(StoreError::Refused(_)) => {}
-        Err(other) => return Err(other.into()),
-    }
-    tracing::info!(order.id = %id, payment.attempt = order.attempts, "Started payment of {id}");
-    Ok(Started { attempt: order.attempts, amount: order.totals.total, payment })
-}
-
-fn start_request(order: &Order, attempt: u32) -> StartPayment {
-    StartPayment {
-        order_id: order.id.to_string(),
-        attempt,
-        amount_minor: order.totals.total.minor(),
-        currency: order.totals.total.currency().code().to_owned(),
-        description: format!("Order {}", order.id),
-    }
-}
-
-/// Claims the next attempt, or finds the one that is already claimed.
-async fn claim(app: &App, gateway: &str, id: &OrderId, buyer: &UserId) -> Result<Order, Error> {
-    let now = app.now();
-    let (key, change) = orders::claim_attempt(id, buyer, gateway, now)?;
-    let item = match app.store.update(&key, &change).await {
-        Ok(item) => return Ok(decode::<Order>(&item)?.value),
-        Err(StoreError::Refused(refusal)) => refusal.first().cloned().ok_or(Problem::NotFound)?,
-        Err(other) => return Err(other.into()),
-    };
-    let order = decode::<Order>(&item)?.value;
-    if order.buyer != *buyer {
-        return Err(Problem::NotFound.into());
-    }
-    let OrderState::AwaitingPayment { expires_at } = &order.state else {
-        return Err(Problem::OrderState { state: order.state.name() }.into());
-    };
-    if *expires_at <= now {
-        return Err(Problem::OrderState { state: "expired" }.into());
-    }
-    match &order.open_attempt {
-        Some(open) if open.gateway == gateway => Ok(order),
-        Some(_) => Err(Problem::PaymentInProgress.into()),
-        None => Err(Problem::Conflict.into()),
     }
 }
 
@@ -163,22 +90,43 @@ pub async fn finalise(app: &App, report: &Report) -> Result<Change, Error> {
         let found = app.store.order(&report.order).await?;
         let aggregate =
             found.ok_or_else(|| Error::Internal("a payment of an order that does not exist".into()))?;
-        let Some(mut decision) = decide(app, aggregate.clone(), report)? else {
+        let again = coupons::again(app, &aggregate.order.value).await?;
+        let Some(mut decision) = decide(app, aggregate.clone(), report, &again)? else {
             return Ok(Change::AlreadyApplied);
         };
         if let Some(outcome) = carry_out(app, &mut decision, report).await? {
             return Ok(outcome);
         }
-        // The goods of a cancelled order are gone, or somebody was faster. Only the former has another way.
-        if decision.takes_stock_again
-            && let Some(mut refund) = give_back(app, aggregate, report, RefundReason::Late)?
-            && let Some(outcome) = carry_out(app, &mut refund, report).await?
-        {
-            return Ok(outcome);
+        // The goods of a cancelled order are elsewhere or gone, or somebody was faster, which has no other way.
+        if decision.takes_stock_again {
+            let other = match found_elsewhere(app, &aggregate).await? {
+                Some(elsewhere) => decide(app, elsewhere, report, &again)?,
+                None => give_back(app, aggregate, report, RefundReason::Late)?,
+            };
+            if let Some(mut other) = other
+                && let Some(outcome) = carry_out(app, &mut other, report).await?
+            {
+                return Ok(outcome);
+            }
         }
         tracing::warn!(order.id = %report.order, "Lost a race to finalise a payment of {}", report.order);
     }
     Err(StoreError::Unavailable("too many lost races".into()).into())
+}
+
+/// The order with its lines where their goods are now; nothing when some are gone.
+async fn found_elsewhere(app: &App, aggregate: &OrderAggregate) -> Result<Option<OrderAggregate>, Error> {
+    let mut elsewhere = aggregate.clone();
+    let order = &aggregate.order.value;
+    let lines: Vec<&OrderLine> = aggregate.parts.iter().flat_map(|part| &part.value.lines).collect();
+    let Some(origins) = reservations::find_again(app, &order.id, &order.buyer, &lines).await? else {
+        return Ok(None);
+    };
+    let lines = elsewhere.parts.iter_mut().flat_map(|part| &mut part.value.lines);
+    for (line, origin) in lines.zip(origins) {
+        line.origin = origin;
+    }
+    Ok(Some(elsewhere))
 }
 
 #[derive(Debug, Default)]
@@ -204,7 +152,12 @@ async fn carry_out(app: &App, decision: &mut Decision, report: &Report) -> Resul
     }
 }
 
-fn decide(app: &App, aggregate: OrderAggregate, report: &Report) -> Result<Option<Decision>, Error> {
+fn decide(
+    app: &App,
+    aggregate: OrderAggregate,
+    report: &Report,
+    again: &Again,
+) -> Result<Option<Decision>, Error> {
     let known = aggregate.payment(report.attempt);
     if known.is_some_and(|payment| payment.value.provider_id != report.provider_id) {
         return Err(Error::Internal("the attempt belongs to another payment of the provider".into()));
@@ -224,8 +177,11 @@ fn decide(app: &App, aggregate: OrderAggregate, report: &Report) -> Result<Optio
                 return give_back(app, aggregate, report, RefundReason::Mismatch);
             }
             match &order.state {
-                OrderState::AwaitingPayment { .. } => accept(app, aggregate, report, false).map(Some),
-                OrderState::Cancelled { .. } => accept(app, aggregate, report, true).map(Some),
+                OrderState::AwaitingPayment { .. } => accept(app, aggregate, report, None).map(Some),
+                OrderState::Cancelled { .. } => match again {
+                    Again::Impossible => give_back(app, aggregate, report, RefundReason::Late),
+                    Again::Nothing | Again::Take(..) => accept(app, aggregate, report, Some(again)).map(Some),
+                },
                 OrderState::Paid { .. } | OrderState::Completed { .. } | OrderState::Refunded { .. } => {
                     give_back(app, aggregate, report, RefundReason::Second)
                 }
@@ -251,6 +207,7 @@ fn payment_of(app: &App, aggregate: &OrderAggregate, report: &Report) -> (Paymen
                 amount: aggregate.order.value.totals.total,
                 state: PaymentState::RequiresAction,
                 refunds: 0,
+                redirect_url: None,
                 last_failure: None,
                 started_at: app.now(),
             },
@@ -259,25 +216,38 @@ fn payment_of(app: &App, aggregate: &OrderAggregate, report: &Report) -> (Paymen
     }
 }
 
-/// The money pays the order: reserved goods are committed, or those of a cancelled order taken once more.
-fn accept(app: &App, mut aggregate: OrderAggregate, report: &Report, again: bool) -> Result<Decision, Error> {
+/// The money pays the order: reserved goods are committed, or goods and coupon of a cancelled order taken `again`.
+fn accept(
+    app: &App,
+    mut aggregate: OrderAggregate,
+    report: &Report,
+    again: Option<&Again>,
+) -> Result<Decision, Error> {
     let now = app.now();
     let (mut payment, read) = payment_of(app, &aggregate, report);
     let mut transaction = Transaction::new();
     let order = &mut aggregate.order.value;
-    let change =
-        if again { order.reinstate(report.attempt, now)? } else { order.pay(report.attempt, now)? };
+    let change = if again.is_some() {
+        order.reinstate(report.attempt, now)?
+    } else {
+        order.pay(report.attempt, now)?
+    };
     if change == Change::AlreadyApplied {
         return Err(Problem::Conflict.into());
     }
     for part in &mut aggregate.parts {
         part.value.release_to_seller()?;
         for line in &part.value.lines {
-            let change = if again { stock::take } else { stock::commit };
-            let (key, change) = change(&line.variant, line.quantity, order.id.as_str());
-            transaction.update(key, change);
+            if again.is_some() {
+                reservations::take_again(&mut transaction, &order.buyer, line, &order.id);
+            } else {
+                stock::move_line(&mut transaction, StockOp::Commit, line, order.id.as_str());
+            }
         }
         orders::save_part(&mut transaction, part)?;
+    }
+    if let Some(Again::Take(found, discount)) = again {
+        coupons::take(&mut transaction, found, &order.buyer, *discount, now);
     }
     let amount = order.totals.total;
     if payment.succeed(amount, None, now) == Change::AlreadyApplied {
@@ -289,7 +259,7 @@ fn accept(app: &App, mut aggregate: OrderAggregate, report: &Report, again: bool
     let event = EventKind::OrderPaid { attempt: report.attempt, amount };
     events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
     orders::save(&mut transaction, &aggregate.order)?;
-    Ok(Decision { transaction, takes_stock_again: again })
+    Ok(Decision { transaction, takes_stock_again: again.is_some() })
 }
 
 /// The money pays nothing: it goes back in full.
@@ -306,15 +276,15 @@ fn give_back(
         return Ok(None);
     }
     let mut transaction = Transaction::new();
-    let order = &mut aggregate.order.value;
-    if order.open_attempt_number() == Some(report.attempt) {
-        order.open_attempt = None;
-    }
-    post(app, &mut transaction, &report.order, Purpose::Unowed, unowed(report.gateway, amount))?;
     let wanted = RefundOrder { amount, parts: Vec::new(), destination: Destination::Card, reason };
     let refund = payment.refund(wanted, now)?;
     orders::save_payment(&mut transaction, &payment, read)?;
     refunds::create_with_payment(&mut transaction, &refund)?;
+    post(app, &mut transaction, &report.order, Purpose::Unowed, unowed(report.gateway, amount))?;
+    let order = &mut aggregate.order.value;
+    if order.open_attempt_number() == Some(report.attempt) {
+        order.open_attempt = None;
+    }
     let event = EventKind::RefundRequested { attempt: report.attempt, number: refund.number, amount, reason };
     events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
     orders::save(&mut transaction, &aggregate.order)?;
@@ -366,166 +336,9 @@ pub fn news_of(payment: &ProviderPayment) -> Result<Option<News>, Error> {
             Ok(Some(News::Succeeded(Money::try_new(payment.amount_received_minor, currency)?)))
         }
         PaymentStatus::Cancelled => Ok(Some(News::Cancelled)),
-        PaymentStatus::AwaitingBuyer | PaymentStatus::RequiresAction | PaymentStatus::Processing => Ok(None),
-    }
-}
-
-/// Makes the open attempt of a cancelled order unpayable. If the buyer was faster, the money is dealt with.
-///
-/// # Errors
-/// [`Error`] when provider or database do not answer; the command is then repeated.
-pub async fn close_attempt(
-    app: &App,
-    gateway: &dyn PaymentGateway,
-    id: &OrderId,
-    attempt: u32,
-) -> Result<Change, Error> {
-    let Some(aggregate) = app.store.order(id).await? else { return Ok(Change::AlreadyApplied) };
-    let provider_id = match aggregate.payment(attempt) {
-        Some(known) if known.value.state != PaymentState::RequiresAction => {
-            return Ok(Change::AlreadyApplied);
-        }
-        Some(known) => known.value.provider_id.clone(),
-        // The call that opened it did not come back to record it. Its key leads to the same payment.
-        None => {
-            let request = start_request(&aggregate.order.value, attempt);
-            gateway.start(&request).await.map_err(gateway_error)?.provider_id
-        }
-    };
-    let key = format!("{id}/{attempt}/cancel");
-    let answered = gateway.cancel(&provider_id, &key).await.map_err(gateway_error)?;
-    let Some(news) = news_of(&answered)? else {
-        return Err(Error::Internal("a cancelled payment is still open".into()));
-    };
-    let report =
-        Report { gateway: gateway.gateway(), message: None, order: id.clone(), attempt, provider_id, news };
-    finalise(app, &report).await
-}
-
-/// How long a payment or a refund may wait for the provider's word before we ask.
-const ASK_AFTER_S: i64 = 120;
-
-/// Asks the provider about payments it should have told us of, and repeats what it should have done: a webhook that
-/// never came and a command that was given up leave nothing undecided. One failure does not keep the others from it.
-///
-/// # Errors
-/// The first failure, after all the others were tried; what was decided stays decided.
-pub async fn resolve_all(app: &App, gateway: &dyn PaymentGateway) -> Result<u32, Error> {
-    /// How many payments of a shard one run looks at; the next run goes on.
-    const PER_SHARD_MAX: u16 = 100;
-    let before = app.now().plus_seconds(-ASK_AFTER_S);
-    let (mut resolved, mut failure) = (0_u32, None);
-    for shard in 0..orders::DUE_SHARDS {
-        for (id, attempt) in app.store.undecided_payments(shard, before, PER_SHARD_MAX).await? {
-            match resolve(app, gateway, &id, attempt).await {
-                Ok(Change::Applied) => resolved = resolved.saturating_add(1),
-                Ok(Change::AlreadyApplied) => {}
-                Err(error) => {
-                    tracing::error!(
-                        order.id = %id, payment.attempt = attempt, error.chain = %error,
-                        "A payment of {id} could not be resolved"
-                    );
-                    failure.get_or_insert(error);
-                }
-            }
-        }
-        for (id, attempt, number) in app.store.undecided_refunds(shard, before, PER_SHARD_MAX).await? {
-            match resolve_refund(app, gateway, &id, (attempt, number)).await {
-                Ok(Change::Applied) => resolved = resolved.saturating_add(1),
-                Ok(Change::AlreadyApplied) => {}
-                Err(error) => {
-                    tracing::error!(
-                        order.id = %id, payment.attempt = attempt, refund.number = number, error.chain = %error,
-                        "A refund of {id} could not be resolved"
-                    );
-                    failure.get_or_insert(error);
-                }
-            }
-        }
-    }
-    failure.map_or(Ok(resolved), Err)
-}
-
-/// Asks again for a refund of this provider's.
-async fn resolve_refund(
-    app: &App,
-    gateway: &dyn PaymentGateway,
-    id: &OrderId,
-    (attempt, number): (u32, u32),
-) -> Result<Change, Error> {
-    let Some(aggregate) = app.store.order(id).await? else { return Ok(Change::AlreadyApplied) };
-    match aggregate.payment(attempt).filter(|payment| payment.value.gateway == gateway.gateway()) {
-        Some(_) => refund(app, gateway, id, attempt, number).await,
-        None => Ok(Change::AlreadyApplied),
-    }
-}
-
-/// Brings one payment on: its end at the provider, or the news we missed.
-async fn resolve(
-    app: &App,
-    gateway: &dyn PaymentGateway,
-    id: &OrderId,
-    attempt: u32,
-) -> Result<Change, Error> {
-    let Some(aggregate) = app.store.order(id).await? else { return Ok(Change::AlreadyApplied) };
-    let known = aggregate.payment(attempt).filter(|payment| payment.value.gateway == gateway.gateway());
-    let Some(Versioned { value: payment, .. }) = known else { return Ok(Change::AlreadyApplied) };
-    match &payment.state {
-        PaymentState::Succeeded { .. } | PaymentState::Cancelled { .. } => Ok(Change::AlreadyApplied),
-        PaymentState::RequiresAction
-            if !matches!(aggregate.order.value.state, OrderState::AwaitingPayment { .. }) =>
-        {
-            close_attempt(app, gateway, id, attempt).await
-        }
-        PaymentState::RequiresAction => {
-            let found = gateway.look_up(&payment.provider_id).await.map_err(gateway_error)?;
-            let Some(news) = news_of(&found)? else { return Ok(Change::AlreadyApplied) };
-            let provider_id = payment.provider_id.clone();
-            let report = Report {
-                gateway: gateway.gateway(),
-                message: None,
-                order: id.clone(),
-                attempt,
-                provider_id,
-                news,
-            };
-            finalise(app, &report).await
-        }
-    }
-}
-
-/// Carries out what an event asks of the provider; other events ask nothing.
-///
-/// # Errors
-/// [`Error`] when provider or database do not answer; the message is then repeated.
-pub async fn obey(
-    app: &App,
-    gateway: &dyn PaymentGateway,
-    order: &OrderId,
-    event: &EventKind,
-) -> Result<Change, Error> {
-    match event {
-        EventKind::RefundRequested { attempt, number, .. } => {
-            refund(app, gateway, order, *attempt, *number).await
-        }
-        EventKind::OrderCancelled { open_attempt: Some(attempt), .. } => {
-            close_attempt(app, gateway, order, *attempt).await
-        }
-        EventKind::OrderCancelled { open_attempt: None, .. }
-        | EventKind::OrderPlaced { .. }
-        | EventKind::OrderPaid { .. }
-        | EventKind::OrderRefunded { .. }
-        | EventKind::OrderCompleted {}
-        | EventKind::PaymentFailed { .. }
-        | EventKind::PaymentRefunded { .. }
-        | EventKind::RefundFailed { .. }
-        | EventKind::UnitsCancelled { .. }
-        | EventKind::PartShipped { .. }
-        | EventKind::PartDelivered { .. }
-        | EventKind::ReturnRequested { .. }
-        | EventKind::ReturnApproved { .. }
-        | EventKind::ReturnRejected { .. }
-        | EventKind::ReturnReceived { .. }
-        | EventKind::VerificationRequested { .. } => Ok(Change::AlreadyApplied),
+        PaymentStatus::AwaitingBuyer
+        | PaymentStatus::RequiresAction
+        | PaymentStatus::Approved
+        | PaymentStatus::Processing => Ok(None),
     }
 }

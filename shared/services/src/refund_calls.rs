@@ -9,14 +9,14 @@ use sutler_domain::{
     problem::Problem,
     refund::{PartRefund, Refund},
 };
-use sutler_gateways::payment::{PaymentGateway, ProviderRefund, RefundPayment, RefundStatus};
+use sutler_gateways::payment::{ProviderRefund, RefundPayment, RefundStatus};
 use sutler_store::{
     StoreError, Transaction, Versioned, events,
     orders::{self, OrderAggregate},
     refunds,
 };
 
-use crate::{App, Error, orders::post, payments::gateway_error};
+use crate::{App, Error, gateways::Gateways, orders::post, payments::gateway_error};
 
 /// How often a change is decided anew after losing a race.
 const RACES_MAX: usize = 8;
@@ -28,7 +28,7 @@ const RACES_MAX: usize = 8;
 /// [`Error`] when provider or database do not answer; the command is then repeated.
 pub async fn refund(
     app: &App,
-    gateway: &dyn PaymentGateway,
+    gateways: &Gateways,
     id: &OrderId,
     attempt: u32,
     number: u32,
@@ -45,7 +45,9 @@ pub async fn refund(
         attempt,
         number,
         amount_minor: refund.value.amount.minor(),
+        currency: refund.value.amount.currency().code().to_owned(),
     };
+    let gateway = gateways.of(&payment.value.gateway)?;
     let answered = match &refund.value.provider_id {
         Some(known) => gateway.look_up_refund(&request, known).await,
         None => gateway.refund(&request).await,

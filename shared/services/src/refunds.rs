@@ -21,7 +21,7 @@ use sutler_store::{
 };
 
 use crate::{
-    App, Error,
+    App, Error, coupons,
     orders::{change, post},
     units,
 };
@@ -120,7 +120,7 @@ fn refund_part(
     let part = aggregate.parts.get_mut(at).ok_or(Problem::NotFound)?;
     let mut shares = Shares::zero(order.totals.total.currency());
     if !lines.is_empty() {
-        shares = cancel_units(&mut transaction, &mut part.value, lines, now)?;
+        shares = cancel_units(&mut transaction, &mut part.value, &order.buyer, lines, now)?;
         let (seller, lines) = (part.value.seller.clone(), lines.to_vec());
         let event = EventKind::UnitsCancelled { seller, lines, by: Side::Seller };
         events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
@@ -130,6 +130,9 @@ fn refund_part(
     }
     orders::save_part(&mut transaction, part)?;
     let changed = part.value.clone();
+    if !lines.is_empty() {
+        give_coupon_back(&mut transaction, &aggregate);
+    }
     let reason = if lines.is_empty() { RefundReason::Goodwill } else { RefundReason::NotSent };
     let back = vec![PartRefund { seller: changed.seller.clone(), shares }];
     let refund = give_back(app, &mut transaction, &mut aggregate, back, (destination, reason))?;
@@ -189,13 +192,14 @@ pub(crate) fn give_up_units(
         if lines.is_empty() {
             continue;
         }
-        let shares = cancel_units(&mut transaction, &mut part.value, &lines, now)?;
+        let shares = cancel_units(&mut transaction, &mut part.value, &order.buyer, &lines, now)?;
         orders::save_part(&mut transaction, part)?;
         let seller = part.value.seller.clone();
         back.push(PartRefund { seller: seller.clone(), shares });
         let event = EventKind::UnitsCancelled { seller, lines, by: Side::Buyer };
         events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
     }
+    give_coupon_back(&mut transaction, &aggregate);
     give_back(app, &mut transaction, &mut aggregate, back, (Destination::Card, RefundReason::Cancelled))?;
     complete(app, &mut transaction, &mut aggregate, now)?;
     orders::save(&mut transaction, &aggregate.order)?;
@@ -223,7 +227,7 @@ pub(crate) fn give_up_paid(
         if open.is_empty() {
             continue;
         }
-        units::restock(&mut transaction, &part.value, &open);
+        units::restock(&mut transaction, &part.value, &aggregate.order.value.buyer, &open);
         let shares = take_all(&mut part.value)?;
         orders::save_part(&mut transaction, part)?;
         back.push(PartRefund { seller: part.value.seller.clone(), shares });
@@ -232,6 +236,7 @@ pub(crate) fn give_up_paid(
     let amount = order.totals.total.try_sub(order.refunded)?;
     let event = EventKind::OrderRefunded { amount };
     events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
+    give_coupon_back(&mut transaction, &aggregate);
     give_back(app, &mut transaction, &mut aggregate, back, (Destination::Card, RefundReason::Cancelled))?;
     orders::save(&mut transaction, &aggregate.order)?;
     Ok((transaction, aggregate))
@@ -242,12 +247,22 @@ pub(crate) fn give_up_paid(
 fn cancel_units(
     transaction: &mut Transaction,
     part: &mut Part,
+    buyer: &UserId,
     lines: &[Units],
     now: Timestamp,
 ) -> Result<Shares, Error> {
     part.cancel_units(lines, now)?;
-    units::restock(transaction, part, lines);
+    units::restock(transaction, part, buyer, lines);
     if matches!(part.state, PartState::Cancelled { .. }) { take_all(part) } else { take_units(part, lines) }
+}
+
+/// Lets the buyer have the coupon again once the last units of an order were cancelled and none was ever sent. Called
+/// where units were just cancelled, so once per order.
+fn give_coupon_back(transaction: &mut Transaction, aggregate: &OrderAggregate) {
+    let cancelled = |part: &Versioned<Part>| matches!(part.value.state, PartState::Cancelled { .. });
+    if aggregate.parts.iter().all(cancelled) {
+        coupons::give_back(transaction, &aggregate.order.value);
+    }
 }
 
 fn take_all(part: &mut Part) -> Result<Shares, Error> {
@@ -291,11 +306,13 @@ pub(crate) fn give_back(
 ) -> Result<Option<Refund>, Error> {
     let now = app.now();
     let order = &mut aggregate.order.value;
-    let mut amount = Money::zero(order.totals.total.currency());
+    let (mut amount, mut is_nothing) = (Money::zero(order.totals.total.currency()), true);
     for part in &parts {
         amount = amount.try_add(part.shares.total()?)?;
+        is_nothing &= part.shares.is_nothing()?;
     }
-    if amount.is_zero() {
+    // What the platform alone had paid for is taken from its seller as well, though no money goes back.
+    if is_nothing {
         return Ok(None);
     }
     let attempt = order.refund(amount, now)?;
@@ -318,6 +335,9 @@ fn announce(
     refund: &Refund,
 ) -> Result<(), Error> {
     let Refund { attempt, number, amount, reason, destination, .. } = *refund;
+    if amount.is_zero() {
+        return Ok(());
+    }
     let event = match destination {
         Destination::Card => EventKind::RefundRequested { attempt, number, amount, reason },
         Destination::Wallet => EventKind::PaymentRefunded { attempt, number, amount, reason, destination },

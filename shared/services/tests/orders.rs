@@ -10,14 +10,17 @@ use sutler_domain::{
     problem::Problem,
     refund::{Refund, RefundState},
     shipment::Tracking,
+    shipping::Choices,
 };
 use sutler_gateways::payment::{PaymentGateway, PaymentStatus};
 use sutler_services::{
     Error,
-    carts::{CartAccess, quote_cart},
+    carts::CartAccess,
+    gateways::Gateways,
     invariants,
     orders::{self, OrderPage, PlaceOrder, PlacedOrder},
     payments::{self, News, Report},
+    quotes::quote_cart,
     refund_calls,
     shipping::{self, NewShipment},
 };
@@ -63,11 +66,13 @@ async fn buyer(test: &TestApp, name: &str) -> Buyer {
 async fn agreed(test: &TestApp, buyer: &Buyer, lines: &[(&VariantId, u32)]) -> PlaceOrder {
     let cart: CartId = test.fill_cart(&buyer.user, lines).await;
     let access = CartAccess { user: Some(buyer.user.id().clone()), token_hash: None };
-    let quote = quote_cart(&test.app, &cart, &access, Some(buyer.address.clone())).await.expect("a quote");
+    let (to, shipping) = (Some(buyer.address.clone()), Choices::new());
+    let quote = quote_cart(&test.app, &cart, &access, to, &shipping).await.expect("a quote");
     PlaceOrder {
         buyer: buyer.user.id().clone(),
         cart,
         address: buyer.address.clone(),
+        shipping,
         quote_hash: quote.hash,
         render_quote: |_| "{}".to_owned(),
     }
@@ -117,10 +122,14 @@ async fn paid(test: &TestApp, gateway: &FakeGateway, id: &OrderId, buyer: &Buyer
     assert_eq!(payments::finalise(&test.app, &report).await.expect("finalised"), Change::Applied);
 }
 
+fn only(gateway: &FakeGateway) -> Gateways {
+    Gateways::default().with(gateway.clone())
+}
+
 /// Carries out every event of an order that asks something of the provider.
 async fn obey_all(test: &TestApp, gateway: &FakeGateway, id: &OrderId) {
     for event in test.app.store.events(id, 0, 100).await.expect("events") {
-        payments::obey(&test.app, gateway, id, &event.event).await.map(|_| ()).expect("obeyed");
+        payments::obey(&test.app, &only(gateway), id, &event.event).await.map(|_| ()).expect("obeyed");
     }
 }
 
@@ -547,9 +556,10 @@ async fn a_refund_that_is_repeated_after_a_crash_is_one_refund() {
     cancel(&test, &id, &buyer).await.expect("cancelled");
     for fault in [GatewayFault::LostRequest, GatewayFault::LostAnswer] {
         gateway.fail(fault);
-        refund_calls::refund(&test.app, &gateway, &id, 1, 1).await.expect_err("no answer");
+        refund_calls::refund(&test.app, &only(&gateway), &id, 1, 1).await.expect_err("no answer");
     }
-    let refund = || refund_calls::refund(&test.app, &gateway, &id, 1, 1);
+    let gateways = only(&gateway);
+    let refund = || refund_calls::refund(&test.app, &gateways, &id, 1, 1);
     assert_eq!(refund().await.expect("refunded"), Change::Applied);
     assert_eq!(refund().await.expect("no more"), Change::AlreadyApplied);
     assert_eq!(gateway.refunded_minor(), read(&test, &id).await.order.value.totals.total.minor());

@@ -13,6 +13,8 @@ use crate::{
 pub struct Version(pub u64);
 
 impl Version {
+    /// What stands for an item that was never written.
+    pub const NONE: Self = Self(0);
     /// The version of a freshly created item.
     pub const FIRST: Self = Self(1);
 

@@ -1,6 +1,6 @@
 //! The database: reads that say how consistent they are, conditional writes, and the one place that retries.
 
-use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -139,6 +139,20 @@ impl Store {
             }
         }
         Err(StoreError::Unavailable("some keys stayed unprocessed".into()))
+    }
+
+    /// Reads any number of items in batches that are all under way at once, strongly consistent, in the order
+    /// asked. The caller bounds how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer, or answers only part of it again and again.
+    pub async fn get_all(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+        let batches = keys.chunks(BATCH_KEYS_MAX).map(|batch| Box::pin(self.get_many(batch))).collect();
+        let mut items = Vec::with_capacity(keys.len());
+        for batch in all(batches).await {
+            items.extend(batch?);
+        }
+        Ok(items)
     }
 
     /// Reads a bounded part of one partition.
@@ -344,6 +358,23 @@ impl Store {
         };
         by_table.into_iter().map(build).collect()
     }
+}
+
+/// Waits for all of them at once, on the caller's own task.
+async fn all<F: Future + Unpin>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut running: Vec<(Option<F>, Option<F::Output>)> =
+        futures.into_iter().map(|future| (Some(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in &mut running {
+            if let Some(Poll::Ready(ready)) = future.as_mut().map(|future| Pin::new(future).poll(context)) {
+                (*future, *output) = (None, Some(ready));
+            }
+        }
+        let is_done = running.iter().all(|(future, _)| future.is_none());
+        if is_done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 enum Reasons {

@@ -1,9 +1,11 @@
-//! `MOVES#<variant>` / `MOVE#<number>` in Commerce: the append-only history of a variant's stock.
+//! `MOVES#<variant>` / `MOVE#<number>` in Commerce: the append-only history of a variant's stock. Each further
+//! shard has its own, under `MOVES#<variant>#<shard>`.
 
 use serde::Deserialize;
 use sutler_domain::{
     ids::VariantId,
     movement::Movement,
+    shards::FIRST_SHARD,
     stock::{Quantities, StockOp},
     time::Timestamp,
 };
@@ -20,6 +22,8 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 pub struct StockImage {
     variant: VariantId,
+    #[serde(default)]
+    shard: u8,
     version: u64,
     available: u32,
     reserved: u32,
@@ -40,6 +44,7 @@ impl StockImage {
     #[must_use]
     pub fn movement(self, before: Option<&Self>, at: Timestamp) -> Movement {
         Movement {
+            shard: self.shard,
             number: self.version,
             op: self.last_op,
             quantity: self.last_qty,
@@ -54,16 +59,37 @@ impl StockImage {
     }
 }
 
-fn partition(variant: &VariantId) -> String {
-    format!("MOVES#{variant}")
+/// The history of a shard of a variant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChainId {
+    /// The variant.
+    pub variant: VariantId,
+    /// The shard.
+    pub shard: u8,
+}
+
+impl ChainId {
+    /// The history that a movement belongs to.
+    #[must_use]
+    pub fn of(movement: &Movement) -> Self {
+        Self { variant: movement.variant.clone(), shard: movement.shard }
+    }
+
+    fn partition(&self) -> String {
+        if self.shard == FIRST_SHARD {
+            format!("MOVES#{}", self.variant)
+        } else {
+            format!("MOVES#{}#{}", self.variant, self.shard)
+        }
+    }
 }
 
 fn sort_key(number: u64) -> String {
     format!("MOVE#{number:012}")
 }
 
-fn movement_key(variant: &VariantId, number: u64) -> Key {
-    Key::new(Table::Commerce, partition(variant), sort_key(number))
+fn movement_key(chain: &ChainId, number: u64) -> Key {
+    Key::new(Table::Commerce, chain.partition(), sort_key(number))
 }
 
 impl Store {
@@ -71,8 +97,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database does not answer.
-    pub async fn movement(&self, variant: &VariantId, number: u64) -> Result<Option<Movement>, StoreError> {
-        let item = self.get(&movement_key(variant, number)).await?;
+    pub async fn movement(&self, chain: &ChainId, number: u64) -> Result<Option<Movement>, StoreError> {
+        let item = self.get(&movement_key(chain, number)).await?;
         Ok(item.as_ref().map(decode).transpose()?.map(|found| found.value))
     }
 
@@ -81,7 +107,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database does not answer.
     pub async fn append_movement(&self, movement: &Movement) -> Result<Option<Movement>, StoreError> {
-        let key = movement_key(&movement.variant, movement.number);
+        let key = movement_key(&ChainId::of(movement), movement.number);
         let item = encode(&key, "movement", Version::FIRST, movement)?;
         let mut transaction = Transaction::new();
         let guard = transaction.create(key, item);
@@ -101,12 +127,12 @@ impl Store {
     /// [`StoreError`] when the database does not answer.
     pub async fn movements_before(
         &self,
-        variant: &VariantId,
+        chain: &ChainId,
         before: Option<u64>,
         limit: u16,
     ) -> Result<Vec<Movement>, StoreError> {
         let range = before.map_or(Range::All, |number| Range::Before(sort_key(number)));
-        self.moves(variant, range, true, i32::from(limit)).await
+        self.moves(chain, range, true, i32::from(limit)).await
     }
 
     /// Movements after number `after`, oldest first.
@@ -115,16 +141,16 @@ impl Store {
     /// [`StoreError`] when the database does not answer.
     pub async fn movements_after(
         &self,
-        variant: &VariantId,
+        chain: &ChainId,
         after: u64,
         limit: u16,
     ) -> Result<Vec<Movement>, StoreError> {
-        self.moves(variant, Range::After(sort_key(after)), false, i32::from(limit)).await
+        self.moves(chain, Range::After(sort_key(after)), false, i32::from(limit)).await
     }
 
     async fn moves(
         &self,
-        variant: &VariantId,
+        chain: &ChainId,
         range: Range,
         descending: bool,
         limit: i32,
@@ -132,7 +158,7 @@ impl Store {
         let query = Query {
             table: Table::Commerce,
             index: None,
-            pk: partition(variant),
+            pk: chain.partition(),
             range,
             descending,
             limit,

@@ -115,6 +115,11 @@ impl Transaction {
         self.put(key, item, Expression::at_version(expected))
     }
 
+    /// Replaces an item that must still be at `expected`, or creates it when there must be none yet.
+    pub fn replace_or_create(&mut self, key: Key, item: Item, expected: Version) -> Guard {
+        if expected == Version::NONE { self.create(key, item) } else { self.replace(key, item, expected) }
+    }
+
     /// Puts an item under a condition of the caller's.
     pub fn put(&mut self, key: Key, item: Item, expression: Expression) -> Guard {
         self.push(Write::Put { key, item, expression })

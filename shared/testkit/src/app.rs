@@ -243,5 +243,6 @@ fn settings() -> Settings {
         order_expiry_s: 900,
         refresh_expiry_s: 86_400,
         frontend_url: "https://shop.example.com".to_owned(),
+        api_url: "https://api.example.com".to_owned(),
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use sutler_domain::money::Currency;
 use sutler_gateways::{
     payment::{
         GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, ProviderRefund, RefundPayment,
@@ -138,6 +139,10 @@ fn unknown() -> GatewayError {
 impl PaymentGateway for FakeGateway {
     fn gateway(&self) -> &'static str {
         "stripe"
+    }
+
+    fn takes(&self, _: Currency) -> bool {
+        true
     }
 
     async fn start(&self, attempt: &StartPayment) -> Result<StartedPayment, GatewayError> {

@@ -5,11 +5,13 @@
 use sutler_domain::{
     address::{Address, AddressDraft},
     cart::{Cart, Owner, Quantity},
+    idempotency::{Answer, Once},
     ids::{AddressId, CartId, CategoryId, ProductId, VariantId},
     money::{Currency, Money},
     product::{ListingState, Variant},
     stock::Stock,
 };
+use sutler_services::flash_sales::{self, Terms};
 use sutler_store::{
     Transaction, carts,
     catalog::variant_key,
@@ -37,10 +39,12 @@ impl TestApp {
             price: Money::try_new(minor, Currency::Usd).expect("a price"),
             own_price: false,
             category: CategoryId::generate(ids, now),
+            tax_class: None,
             image: None,
             own_image: false,
             state: ListingState::Active,
             weight_g: 100,
+            flash_sale: None,
         };
         self.put(variant_key(&id), "variant", &variant).await;
         let mut transaction = Transaction::new();
@@ -61,10 +65,28 @@ impl TestApp {
         self.app.store.transact(transaction).await.expect("the variant is written");
     }
 
+    /// Sells a variant as its seller would in great demand.
+    pub async fn flash_sale(
+        &self,
+        seller: &TestUser,
+        variant: &VariantId,
+        shards: u8,
+        per_buyer_limit: Option<u32>,
+    ) {
+        let terms = Terms { shards, per_buyer_limit };
+        let render = |_: &_| Answer { status: 200, body: String::new() };
+        let once = Once { key: None, render, at: self.app.now() };
+        flash_sales::set(&self.app, &seller.seller(), variant, terms, &once).await.expect("terms");
+    }
+
+    /// How many of a variant are free in each of its shards.
+    pub async fn shards(&self, variant: &VariantId) -> Vec<u32> {
+        self.app.store.shards_of(variant).await.expect("an answer").expect("some stock").available()
+    }
+
     /// The stock of a variant: available, reserved, committed.
     pub async fn stock(&self, variant: &VariantId) -> (u32, u32, u32) {
-        let item = self.app.store.get(&stock::stock_key(variant, 0)).await.expect("an answer");
-        let read = stock::read(item.as_ref()).expect("a stock item").expect("some stock").value;
+        let read = self.app.store.stock(variant).await.expect("an answer").expect("some stock").value;
         (read.available, read.reserved, read.committed)
     }
 
@@ -75,9 +97,14 @@ impl TestApp {
         let mut cart = Cart::new(id.clone(), Owner::User { user: user.id().clone() }, now);
         for (variant, quantity) in lines {
             cart.put(variant, Quantity::try_new(*quantity).expect("a quantity"), now).expect("room");
+            if let Some(found) = self.app.store.variant(variant).await.expect("an answer") {
+                cart.note_seller(variant, &found.value.seller);
+            }
         }
         let found = self.app.store.get(&carts::cart_key(&id)).await.expect("an answer");
-        let version = found.map(|item| sutler_store::codec::decode::<Cart>(&item).expect("a cart").version);
+        let found = found.map(|item| sutler_store::codec::decode::<Cart>(&item).expect("a cart"));
+        let version = found.as_ref().map(|read| read.version);
+        cart.coupon = found.and_then(|read| read.value.coupon);
         let mut transaction = Transaction::new();
         carts::save(&mut transaction, &cart, version).expect("a cart item");
         self.app.store.transact(transaction).await.expect("the cart is written");

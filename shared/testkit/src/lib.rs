@@ -29,6 +29,8 @@ mod ids;
 #[cfg(feature = "app")]
 mod logs;
 #[cfg(feature = "app")]
+mod pricing;
+#[cfg(feature = "app")]
 mod purchase;
 mod stream;
 mod tables;

@@ -7,12 +7,14 @@ use sutler_domain::{
     ids::{AddressId, CartId, OrderId, VariantId},
     order::Change,
     shipment::Tracking,
+    shipping::Choices,
 };
 use sutler_services::{
-    carts::{CartAccess, quote_cart},
+    carts::CartAccess,
     invariants,
     orders::{self, PlaceOrder, PlacedOrder},
     payments::{self, News, Report},
+    quotes::quote_cart,
     shipping::{self, NewShipment},
 };
 use sutler_store::orders::OrderAggregate;
@@ -57,14 +59,17 @@ fn id_of(placed: &PlacedOrder) -> Answer {
 }
 
 impl TestApp {
-    fn once<T>(&self, render: fn(&T) -> Answer) -> Once<T> {
+    /// A call without a key.
+    #[must_use]
+    pub fn once<T>(&self, render: fn(&T) -> Answer) -> Once<T> {
         Once { key: None, render, at: self.app.now() }
     }
 
     /// The hash of what the user's cart costs, which an order has to repeat.
     pub async fn quote_hash(&self, user: &TestUser, cart: &CartId, address: &AddressId) -> String {
         let access = CartAccess { user: Some(user.id().clone()), token_hash: None };
-        quote_cart(&self.app, cart, &access, Some(address.clone())).await.expect("a quote").hash
+        let (to, choices) = (Some(address.clone()), Choices::new());
+        quote_cart(&self.app, cart, &access, to, &choices).await.expect("a quote").hash
     }
 
     /// An order of exactly these lines that waits for payment.
@@ -72,7 +77,8 @@ impl TestApp {
         let (cart, address) = (self.fill_cart(buyer, lines).await, self.address(buyer).await);
         let quote_hash = self.quote_hash(buyer, &cart, &address).await;
         let render_quote = |_: &_| String::new();
-        let command = PlaceOrder { buyer: buyer.id().clone(), cart, address, quote_hash, render_quote };
+        let (buyer, shipping) = (buyer.id().clone(), Choices::new());
+        let command = PlaceOrder { buyer, cart, address, shipping, quote_hash, render_quote };
         let answer = orders::place(&self.app, &command, &self.once(id_of)).await.expect("an order");
         OrderId::parse(&answer.body).expect("an order id")
     }

@@ -4,6 +4,7 @@ use identity::refresh::handle;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let issuer = sutler_runtime::start_issuer()?;
+    let (config, app) = sutler_runtime::start()?;
+    let issuer = sutler_runtime::issuer(&config, app)?;
     sutler_runtime::serve(&issuer, handle).await
 }

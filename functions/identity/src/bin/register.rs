@@ -4,6 +4,7 @@ use identity::register::handle;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let (_, app) = sutler_runtime::start()?;
+    let (config, app) = sutler_runtime::start()?;
+    let app = sutler_runtime::guarded(&config, app)?;
     sutler_runtime::serve(&app, handle).await
 }

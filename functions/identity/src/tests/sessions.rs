@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use sutler_domain::password::Password;
-use sutler_services::identity::{self, Credentials};
+use sutler_services::identity::{self, Credentials, Visitor};
 use sutler_testkit::TestCall;
 use tokio::task::JoinSet;
 
@@ -81,7 +81,8 @@ async fn many_tries_at_once_are_no_better_than_one_after_the_other() {
         tries.spawn(async move {
             let password = Password::claimed(&format!("guess number {n}")).unwrap();
             let source_ip = format!("203.0.113.{n}");
-            identity::login(&issuer, &Credentials { name: "ada".to_owned(), password, source_ip }).await
+            let visitor = Visitor { source_ip, turnstile_token: None };
+            identity::login(&issuer, &Credentials { name: "ada".to_owned(), password, visitor }).await
         });
     }
     let mut told = 0;

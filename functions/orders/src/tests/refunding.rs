@@ -6,6 +6,7 @@ use sutler_domain::{
     shipment::Tracking,
 };
 use sutler_services::{
+    gateways::Gateways,
     payments,
     shipping::{self, NewShipment},
 };
@@ -53,8 +54,9 @@ impl Market {
 }
 
 async fn obey_all(market: &Market, gateway: &FakeGateway, id: &OrderId) {
+    let gateways = Gateways::default().with(gateway.clone());
     for event in market.test.app.store.events(id, 0, 200).await.unwrap() {
-        payments::obey(&market.test.app, gateway, id, &event.event).await.map(drop).unwrap();
+        payments::obey(&market.test.app, &gateways, id, &event.event).await.map(drop).unwrap();
     }
 }
 
@@ -329,10 +331,11 @@ async fn a_refund_that_crashes_between_our_record_and_the_provider_is_made_once(
         assert_eq!(market.refund(&id, &body).await.status, 201);
     }
     let events = test.app.store.events(&id, 0, 100).await.unwrap();
+    let gateways = Gateways::default().with(gateway.clone());
     for fault in [GatewayFault::LostRequest, GatewayFault::LostAnswer] {
         gateway.fail(fault);
         for event in &events {
-            drop(payments::obey(&test.app, &gateway, &id, &event.event).await);
+            drop(payments::obey(&test.app, &gateways, &id, &event.event).await);
         }
     }
     obey_all(&market, &gateway, &id).await;

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sutler_domain::{
@@ -7,7 +7,7 @@ use sutler_domain::{
 };
 use sutler_gateways::payment::PaymentStatus;
 use sutler_http::{ApiError, Body, Request, Response};
-use sutler_services::App;
+use sutler_services::{App, gateways::Gateways};
 use sutler_testkit::{FakeGateway, GatewayFault, Stage, TestAnswer, TestApp, TestCall, TestUser};
 
 use crate::start_payment::{self, Payments};
@@ -37,7 +37,8 @@ impl Market {
         let (seller, buyer) = (test.seller("ada").await, test.user("bob").await);
         let thing = test.goods(&seller, 1_999, 10).await;
         let gateway = FakeGateway::default();
-        let payments = Payments { app: test.app.clone(), gateway: Arc::new(gateway.clone()) };
+        let payments =
+            Payments { app: test.app.clone(), gateways: Gateways::default().with(gateway.clone()) };
         Self { test, gateway, payments, seller, buyer, thing }
     }
 

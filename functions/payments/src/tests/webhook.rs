@@ -6,7 +6,7 @@ use sutler_domain::time::{Clock, Timestamp};
 use sutler_http::{Body, Request};
 use sutler_testkit::{FakeClock, Queued, TestAnswer, TestCall, TestCloud};
 
-use crate::stripe_webhook::{self, Webhook};
+use crate::{stripe_webhook, webhook::Webhook};
 
 const SECRET: &str = "whsec_test";
 const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/000000000000/payment-events";

@@ -1,9 +1,9 @@
 //! Queue `payment-events`.
 
-use workers::process_payment_events::handle;
+use workers::{process_payment_events::handle, run_payment_commands::PaymentCommands};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let (_, app) = sutler_runtime::start()?;
-    sutler_runtime::queue_worker(&app, handle).await
+    let state = PaymentCommands::connect_asking().await?;
+    sutler_runtime::queue_worker(&state, handle).await
 }

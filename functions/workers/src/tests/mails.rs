@@ -13,7 +13,8 @@ use sutler_domain::{
     refund::Destination,
 };
 use sutler_services::{
-    identity, orders,
+    identity::{self, Visitor},
+    orders,
     refunds::{self, RefundOf, RefundWish},
     returns::{self, Decider},
 };
@@ -81,7 +82,7 @@ impl Market {
 
 async fn register(market: &Market) -> Value {
     let new = Registration::parse("tim@example.com", "tim", "correct horse battery staple").unwrap();
-    identity::register(&market.test.app, &new).await.unwrap();
+    identity::register(&market.test.app, &Visitor::default(), &new).await.unwrap();
     market.happened().await.remove(0)
 }
 

@@ -1,6 +1,6 @@
 //! What events ask of the payment provider.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sutler_domain::{
@@ -11,6 +11,7 @@ use sutler_domain::{
 };
 use sutler_gateways::payment::PaymentStatus;
 use sutler_services::{
+    gateways::Gateways,
     orders,
     payments::{self, News, Report},
 };
@@ -21,7 +22,10 @@ use crate::run_payment_commands::{self, PaymentCommands};
 
 impl Market {
     async fn obey(&self, gateway: &FakeGateway, events: &[Value]) -> Vec<String> {
-        let state = PaymentCommands { app: self.test.app.clone(), gateway: Arc::new(gateway.clone()) };
+        let state = PaymentCommands {
+            app: self.test.app.clone(),
+            gateways: Gateways::default().with(gateway.clone()),
+        };
         deliver(&state, run_payment_commands::handle, events).await
     }
 

@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 use sutler_domain::{ids::OrderId, order::OrderState, payment::PaymentState};
-use sutler_services::payments;
+use sutler_services::{gateways::Gateways, payments};
 use sutler_testkit::{FakeGateway, Fault, Logs, Operation, RandomFaults, Rule};
 
 use super::{Market, deliver, kinds};
-use crate::process_payment_events;
+use crate::{process_payment_events, run_payment_commands::PaymentCommands};
 
 impl Market {
     async fn note(&self, events: &[Value]) -> Vec<String> {
-        deliver(&self.test.app, process_payment_events::handle, events).await
+        let state = PaymentCommands { app: self.test.app.clone(), gateways: Gateways::default() };
+        deliver(&state, process_payment_events::handle, events).await
     }
 
     /// An order whose payment is open, and what it costs.

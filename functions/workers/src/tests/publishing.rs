@@ -10,7 +10,7 @@ use sutler_domain::{
     order::Units,
 };
 use sutler_runtime::worker::{self, QueueMessage};
-use sutler_services::returns;
+use sutler_services::{gateways::Gateways, returns};
 use sutler_store::stream::StreamRecord;
 use sutler_testkit::{Change, FakeGateway, Logs, TestApp, broken};
 
@@ -250,8 +250,10 @@ async fn no_record_and_no_message_upsets_a_worker() {
     let market = Market::open().await;
     let (_, changes) = sold(&market).await;
     let post = send_mail::Post { app: market.test.app.clone(), mailer: Arc::new(market.cloud.mailer()) };
-    let commands =
-        PaymentCommands { app: market.test.app.clone(), gateway: Arc::new(FakeGateway::default()) };
+    let commands = PaymentCommands {
+        app: market.test.app.clone(),
+        gateways: Gateways::default().with(FakeGateway::default()),
+    };
     let bus = market.cloud.bus();
     for change in &changes {
         for record in broken(&change.record, 100) {
@@ -266,7 +268,7 @@ async fn no_record_and_no_message_upsets_a_worker() {
         let message = QueueMessage { message_id: "1".to_owned(), body: body.to_string() };
         drop(send_mail::handle(&post, message.clone()).await);
         drop(run_payment_commands::handle(&commands, message.clone()).await);
-        drop(process_payment_events::handle(&market.test.app, message).await);
+        drop(process_payment_events::handle(&commands, message).await);
     }
     market.test.assert_clean().await;
 }

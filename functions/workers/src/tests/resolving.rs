@@ -1,6 +1,6 @@
 //! What happens when the provider's word, or ours to it, is lost.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sutler_domain::{
     idempotency::{Answer, Once},
@@ -11,6 +11,7 @@ use sutler_domain::{
 };
 use sutler_gateways::payment::RefundStatus;
 use sutler_services::{
+    gateways::Gateways,
     payments,
     refunds::{self, RefundOf, RefundWish},
 };
@@ -24,7 +25,10 @@ const WAIT: Duration = Duration::from_secs(121);
 
 impl Market {
     async fn resolve(&self, gateway: &FakeGateway) -> bool {
-        let state = PaymentCommands { app: self.test.app.clone(), gateway: Arc::new(gateway.clone()) };
+        let state = PaymentCommands {
+            app: self.test.app.clone(),
+            gateways: Gateways::default().with(gateway.clone()),
+        };
         resolve_payments::handle(&state).await.is_ok()
     }
 

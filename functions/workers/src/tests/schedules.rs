@@ -4,14 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use sutler_domain::{
+    idempotency::Answer,
     ids::OrderId,
     order::{CancelReason, OrderState},
     password::{Password, Registration},
+    stock::StockOp,
 };
 use sutler_gateways::secrets::Slot;
 use sutler_services::{
     auth::authenticate,
-    identity::{self, Credentials, Issuer, Rotation},
+    identity::{self, Credentials, Issuer, Rotation, Visitor},
     orders,
     payments::{self, News, Report},
 };
@@ -25,7 +27,7 @@ use sutler_testkit::{Fault, Logs, Operation, RandomFaults, Rule};
 
 use super::{Market, kinds};
 use crate::{
-    expire_orders,
+    expire_orders, rebalance_stock,
     rotate_signing_keys::{self, Keys},
 };
 
@@ -73,13 +75,42 @@ async fn exactly_the_orders_whose_time_is_over_are_released() {
 }
 
 #[tokio::test]
+async fn what_is_spread_is_evened_out_and_gathered_in_the_end() {
+    let market = Market::open().await;
+    let test = &market.test;
+    test.flash_sale(&market.seller, &market.thing, 4, None).await;
+    let id = test.order(&market.buyer, &[(&market.thing, 9)]).await;
+    let run = async || serde_json::to_value(rebalance_stock::handle(&test.app).await.unwrap()).unwrap();
+    run().await;
+    orders::cancel(
+        &test.app,
+        &id,
+        market.buyer.id(),
+        None,
+        &test.once(|_| Answer { status: 200, body: String::new() }),
+    )
+    .await
+    .unwrap();
+    run().await;
+    assert_eq!(test.shards(&market.thing).await, [3, 3, 2, 2]);
+    assert_eq!(run().await, json!({"moved": 0}));
+    // A run that finds nothing because the index lags behind does nothing.
+    test.flash_sale(&market.seller, &market.thing, 1, None).await;
+    test.db.fault(Rule::before(Operation::Query, Fault::Stale).times(4));
+    assert_eq!(run().await, json!({"moved": 0}));
+    run().await;
+    assert_eq!(test.shards(&market.thing).await, [10]);
+    test.assert_clean().await;
+}
+
+#[tokio::test]
 async fn any_number_of_overdue_orders_is_released_run_by_run() {
     const ORDERS: u32 = 250;
     let market = Market::open().await;
     let plenty = market.test.goods(&market.seller, 100, ORDERS).await;
     let model = market.test.order(&market.buyer, &[(&plenty, 1)]).await;
     let model = market.test.read_order(&model).await;
-    let (key, held) = stock::reserve(&plenty, ORDERS - 1, "the others");
+    let (key, held) = stock::moved(StockOp::Reserve, &plenty, 0, ORDERS - 1, "the others");
     market.test.app.store.update(&key, &held).await.unwrap();
     // All in one shard of the index, more than one run looks at there.
     for _ in 1..ORDERS {
@@ -213,10 +244,10 @@ async fn token(market: &Market) -> String {
     let password = Password::claimed("correct horse battery staple").unwrap();
     let new = Registration::parse("tim@example.com", "tim", password.expose()).unwrap();
     // From the second time on the account is there already.
-    drop(identity::register(&market.test.app, &new).await);
+    drop(identity::register(&market.test.app, &Visitor::default(), &new).await);
     let slot = Slot::new(market.cloud.secrets(0), SECRET);
     let issuer = Issuer::new(market.test.app.clone(), Arc::new(slot));
-    let credentials = Credentials { name: "tim".to_owned(), password, source_ip: "203.0.113.7".to_owned() };
+    let credentials = Credentials { name: "tim".to_owned(), password, visitor: Visitor::default() };
     identity::login(&issuer, &credentials).await.unwrap().access_token
 }
 

@@ -11,6 +11,7 @@ use super::{
     events::{event_json, record},
     form::Form,
 };
+use crate::{controls::StandIn, courier::Courier};
 
 /// Everything the stand-in holds.
 #[derive(Debug, Clone, Serialize)]
@@ -73,7 +74,7 @@ pub struct Emit {
 impl Stripe {
     /// Changes how events are delivered.
     pub fn configure_webhook(&self, changes: WebhookChanges) {
-        self.state().webhook.apply(changes);
+        self.inner.courier.configure(changes);
     }
 
     /// Sets where events go and how they are signed.
@@ -87,26 +88,17 @@ impl Stripe {
 
     /// Injects a fault; several strike in the order they came.
     pub fn inject(&self, fault: Fault) {
-        self.state().faults.push_back(fault);
+        self.state().faults.push(fault);
     }
 
     /// Stops holding events and delivers the held ones, one after the other.
     pub fn release(&self, order: Order) {
-        let mut state = self.state();
-        state.webhook.hold = false;
-        let mut held = std::mem::take(&mut state.held);
-        match order {
-            Order::AsEmitted => {}
-            Order::Reversed => held.reverse(),
-        }
-        if !held.is_empty() {
-            self.send(&state, held, state.webhook.copies);
-        }
+        self.inner.courier.release(order);
     }
 
     /// Throws the held events away: they are never delivered.
     pub fn discard_held(&self) {
-        self.state().held.clear();
+        self.inner.courier.discard_held();
     }
 
     /// Delivers an event again, `copies` times in parallel.
@@ -114,17 +106,13 @@ impl Stripe {
     /// # Errors
     /// When there is no such event.
     pub fn redeliver(&self, event: &str, copies: u32) -> Result<(), Refusal> {
-        let state = self.state();
-        Self::retrieve_event(&state, event)?;
-        self.send(&state, vec![event.to_owned()], copies);
-        Ok(())
+        let known = self.inner.courier.redeliver(event, copies);
+        if known { Ok(()) } else { Err(Refusal::missing("event", event)) }
     }
 
     /// Waits until no delivery is under way; `false` when `patience` runs out first.
     pub async fn settled(&self, patience: Duration) -> bool {
-        let mut pending = self.inner.pending.subscribe();
-        let idle = pending.wait_for(|pending| *pending == 0);
-        tokio::time::timeout(patience, idle).await.is_ok()
+        self.inner.courier.settled(patience).await
     }
 
     /// The buyer answers the bank's question.
@@ -189,15 +177,15 @@ impl Stripe {
             fields.extend(changes);
         }
         let id = emit.id.unwrap_or_else(|| self.new_id(&mut state, "evt"));
-        let body = event_json(&id, &emit.kind, emit.created.unwrap_or_else(|| state.now()), &object);
+        let body = event_json(&id, &emit.kind, emit.created.unwrap_or_else(|| self.now()), &object);
         let event =
             EventRecord { secret: emit.secret, signed_at: emit.signed_at, ..record(id, &emit.kind, body) };
-        Ok(self.publish(&mut state, event))
+        Ok(self.inner.courier.publish(event))
     }
 
     /// Fixes Stripe's clock, or lets it run again.
     pub fn set_now(&self, now: Option<i64>) {
-        self.state().fixed_now = now;
+        self.inner.courier.set_now(now);
     }
 
     /// Everything there is.
@@ -208,23 +196,40 @@ impl Stripe {
             intents: state.intents.values().cloned().collect(),
             charges: state.charges.values().cloned().collect(),
             refunds: state.refunds.values().cloned().collect(),
-            events: state.events.clone(),
-            held: state.held.clone(),
-            pending_deliveries: *self.inner.pending.borrow(),
-            calls: state.calls.clone(),
-            faults: state.faults.iter().copied().collect(),
-            webhook: state.webhook.clone(),
+            events: self.inner.courier.events(),
+            held: self.inner.courier.held(),
+            pending_deliveries: self.inner.courier.pending(),
+            calls: state.faults.calls(),
+            faults: state.faults.waiting(),
+            webhook: self.inner.courier.settings(),
         }
     }
 
     /// Forgets everything but where the webhook is and its secret.
     pub fn reset(&self) {
         let mut state = self.state();
-        let webhook = WebhookSettings {
-            url: state.webhook.url.take(),
-            secret: std::mem::take(&mut state.webhook.secret),
-            ..WebhookSettings::default()
-        };
-        *state = State { sequence: state.sequence, webhook, ..State::default() };
+        *state = State { sequence: state.sequence, ..State::default() };
+        self.inner.courier.reset();
+    }
+}
+
+impl StandIn for Stripe {
+    type Operation = Operation;
+    const NAME: &'static str = "stripe";
+
+    fn courier(&self) -> &Courier {
+        &self.inner.courier
+    }
+
+    fn break_next(&self, fault: Fault) {
+        self.inject(fault);
+    }
+
+    fn show(&self) -> Value {
+        serde_json::to_value(self.snapshot()).unwrap_or_default()
+    }
+
+    fn forget(&self) {
+        self.reset();
     }
 }

@@ -2,11 +2,6 @@
 
 use std::fmt;
 
-use axum::{
-    Json,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
 use serde_json::{Value, json};
 
 /// A call that Stripe answers with an error.
@@ -82,6 +77,10 @@ impl Refusal {
         }
     }
 
+    pub(crate) fn injected_body(status: u16) -> Value {
+        Self::injected(status).body()
+    }
+
     fn code(self, code: &'static str) -> Self {
         Self { code: Some(code), ..self }
     }
@@ -118,9 +117,3 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
-
-/// A status and a JSON body; an impossible status becomes 500.
-pub(crate) fn respond(status: u16, body: &Value) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, Json(body)).into_response()
-}

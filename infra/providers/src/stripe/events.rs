@@ -1,41 +1,11 @@
 //! Events and their signatures.
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::{API_VERSION, State, Stripe, delivery::Attempt, error::Refusal};
-
-/// An event and how its deliveries went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EventRecord {
-    /// `evt_…`
-    pub id: String,
-    /// `payment_intent.succeeded` and the like.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The id of the object it is about.
-    pub object_id: Option<String>,
-    /// Everything, as delivered.
-    pub body: Value,
-    /// Signed with this secret instead of the webhook's.
-    #[serde(skip)]
-    pub(crate) secret: Option<String>,
-    /// Signed with this time instead of the clock's.
-    #[serde(skip)]
-    pub(crate) signed_at: Option<i64>,
-    /// Every attempt to deliver it, oldest first.
-    pub attempts: Vec<Attempt>,
-}
-
-impl EventRecord {
-    /// Whether some attempt was answered with a 2xx status.
-    #[must_use]
-    pub fn is_delivered(&self) -> bool {
-        self.attempts.iter().any(Attempt::succeeded)
-    }
-}
+use super::{API_VERSION, State, Stripe, error::Refusal};
+use crate::{courier::Signing, webhook::EventRecord};
 
 /// The value of `Stripe-Signature` for a body.
 #[must_use]
@@ -43,7 +13,12 @@ pub fn signature(secret: &str, at: i64, body: &str) -> String {
     format!("t={at},v1={}", hmac_hex(secret, &format!("{at}.{body}")))
 }
 
-fn hmac_hex(secret: &str, message: &str) -> String {
+/// The header that proves a message.
+pub(crate) fn sign(signing: &Signing<'_>) -> Vec<(&'static str, String)> {
+    vec![("stripe-signature", signature(signing.secret, signing.at_epoch_s, signing.body))]
+}
+
+pub(crate) fn hmac_hex(secret: &str, message: &str) -> String {
     // HMAC takes keys of any length, so this cannot fail.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
     mac.update(message.as_bytes());
@@ -59,24 +34,13 @@ impl Stripe {
     /// Records an event and sends it on its way.
     pub(crate) fn emit(&self, state: &mut State, kind: &str, object: &Value) -> String {
         let id = self.new_id(state, "evt");
-        let body = event_json(&id, kind, state.now(), object);
-        self.publish(state, record(id, kind, body))
+        let body = event_json(&id, kind, self.now(), object);
+        self.inner.courier.publish(record(id, kind, body))
     }
 
-    pub(crate) fn publish(&self, state: &mut State, event: EventRecord) -> String {
-        let id = event.id.clone();
-        state.events.push(event);
-        if state.webhook.hold || state.webhook.url.is_none() {
-            state.held.push(id.clone());
-        } else {
-            self.send(state, vec![id.clone()], state.webhook.copies);
-        }
-        id
-    }
-
-    pub(crate) fn retrieve_event(state: &State, id: &str) -> Result<Value, Refusal> {
-        let found = state.events.iter().find(|event| event.id == id);
-        found.map(|event| event.body.clone()).ok_or_else(|| Refusal::missing("event", id))
+    pub(crate) fn retrieve_event(&self, id: &str) -> Result<Value, Refusal> {
+        let found = self.inner.courier.events().into_iter().find(|event| event.id == id);
+        found.map(|event| event.body).ok_or_else(|| Refusal::missing("event", id))
     }
 }
 
@@ -89,13 +53,5 @@ pub(crate) fn event_json(id: &str, kind: &str, created: i64, object: &Value) -> 
 
 pub(crate) fn record(id: String, kind: &str, body: Value) -> EventRecord {
     let object_id = body.pointer("/data/object/id").and_then(Value::as_str).map(str::to_owned);
-    EventRecord {
-        id,
-        kind: kind.to_owned(),
-        object_id,
-        body,
-        secret: None,
-        signed_at: None,
-        attempts: Vec::new(),
-    }
+    EventRecord::new(id, kind, object_id, body)
 }

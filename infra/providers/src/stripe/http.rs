@@ -5,21 +5,23 @@ use axum::{
     body::Bytes,
     extract::State as Shared,
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::AUTHORIZATION},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::any,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 use super::{
-    State, Stripe,
-    delivery::wait,
-    error::{Refusal, respond},
-    faults::{self, Answer, Fault, Operation, When},
+    Fault, Operation, State, Stripe,
+    error::Refusal,
     form::Form,
     idempotency::{self, Begun},
 };
-use crate::server::DropConnection;
+use crate::{
+    courier::wait,
+    faults::{Answer, When, injected},
+    server::{DropConnection, respond},
+};
 
 pub(crate) fn router(stripe: &Stripe) -> Router {
     Router::new().route("/stripe/v1/{*path}", any(handle)).with_state(stripe.clone())
@@ -112,9 +114,7 @@ impl Stripe {
     async fn serve(&self, call: &Call) -> Response {
         let (fault, begun) = {
             let mut state = self.state();
-            let calls = state.calls.entry(call.operation).or_default();
-            *calls = calls.saturating_add(1);
-            let fault = faults::take(&mut state, call.operation);
+            let fault = state.faults.arrive(call.operation);
             let key = call.key.as_deref();
             (
                 fault,
@@ -123,7 +123,6 @@ impl Stripe {
                 }),
             )
         };
-        let fault = fault.unwrap_or_else(|| Fault { times: 0, ..Fault::new(Answer::Usual) });
         let (answer, replayed) = match begun {
             Err(refusal) => (respond(refusal.status(), &refusal.body()), false),
             Ok(Begun::Replay(status, body)) => (respond(status, &body), true),
@@ -131,13 +130,15 @@ impl Stripe {
             Ok(Begun::First) => (self.run(call, fault), false),
         };
         wait(fault.delay_ms).await;
-        injected(fault.answer).unwrap_or_else(|| marked(answer, replayed))
+        injected(fault.answer, Refusal::injected_body).unwrap_or_else(|| marked(answer, replayed))
     }
 
     /// A fault that comes first: the call runs, late, only when its answer is to be the usual one.
     async fn struck_before(&self, call: &Call, fault: Fault) -> Response {
         wait(fault.delay_ms).await;
-        let Some(answer) = injected(fault.answer) else { return self.run(call, fault) };
+        let Some(answer) = injected(fault.answer, Refusal::injected_body) else {
+            return self.run(call, fault);
+        };
         if let Some(key) = &call.key {
             let mut state = self.state();
             match fault.answer {
@@ -190,7 +191,7 @@ impl Stripe {
                 let charge = state.charges.get(id).ok_or_else(|| Refusal::missing("charge", id))?;
                 Ok(charge.json())
             }
-            Operation::RetrieveEvent => Self::retrieve_event(state, id),
+            Operation::RetrieveEvent => self.retrieve_event(id),
         }
     }
 }
@@ -207,20 +208,6 @@ fn check_client_secret(state: &State, call: &Call) -> Result<(), Refusal> {
     }
     let message = "The client_secret provided does not match the PaymentIntent.";
     Err(Refusal::parameter("client_secret", "payment_intent_invalid_parameter", message))
-}
-
-/// The answer a fault puts in place of the true one.
-fn injected(answer: Answer) -> Option<Response> {
-    match answer {
-        Answer::Usual => None,
-        Answer::Status(status) => Some(respond(status, &Refusal::injected(status).body())),
-        Answer::Garbage(status) => {
-            let mut response = "<html>Bad gateway</html>".into_response();
-            *response.status_mut() = respond(status, &Value::Null).status();
-            Some(response)
-        }
-        Answer::Drop => Some(DropConnection::response()),
-    }
 }
 
 fn marked(mut answer: Response, replayed: bool) -> Response {

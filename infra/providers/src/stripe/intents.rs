@@ -186,7 +186,7 @@ impl Stripe {
             last_payment_error: None,
             latest_charge: None,
             cancellation_reason: None,
-            created: state.now(),
+            created: self.now(),
             canceled_at: None,
             id: id.clone(),
         };
@@ -247,7 +247,7 @@ impl Stripe {
             }
         }
         intent.status = IntentStatus::Canceled;
-        intent.canceled_at = Some(state.now());
+        intent.canceled_at = Some(self.now());
         intent.cancellation_reason = form.text("cancellation_reason").map(str::to_owned);
         Ok(self.keep_intent(state, intent, "payment_intent.canceled"))
     }
@@ -281,7 +281,7 @@ impl Stripe {
             currency: intent.currency.clone(),
             payment_method: intent.payment_method.clone(),
             metadata: intent.metadata.clone(),
-            created: state.now(),
+            created: self.now(),
         };
         intent.status = IntentStatus::Succeeded;
         intent.amount_received = intent.amount;

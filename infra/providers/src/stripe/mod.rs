@@ -3,36 +3,43 @@
 //! The calls live under `/stripe/v1/`; [`Stripe`] carries the test controls as methods.
 
 mod controls;
-mod delivery;
 pub(crate) mod error;
 mod events;
-mod faults;
 mod form;
 pub(crate) mod http;
 mod idempotency;
 mod intents;
+mod operation;
 mod refunds;
+pub(crate) mod routes;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use tokio::{runtime::Handle, sync::watch};
+use tokio::sync::watch;
 
+use crate::{
+    courier::{Courier, wall_clock},
+    faults::Faults,
+};
+
+pub use crate::{
+    faults::{Answer, When},
+    webhook::{Attempt, Delivery, EventRecord, Order, WebhookChanges, WebhookSettings},
+};
 pub use controls::{Emit, IntentChanges, Snapshot};
-pub use delivery::{Attempt, Delivery, Order, WebhookChanges, WebhookSettings};
 pub use error::Refusal;
-pub use events::{EventRecord, signature};
-pub use faults::{Answer, Fault, Operation, When};
+pub(crate) use events::hmac_hex;
+pub use events::signature;
 pub use intents::{Challenge, Charge, Intent, IntentStatus};
+pub use operation::Operation;
 pub use refunds::{Refund, RefundStatus};
+
+/// A fault of some of Stripe's calls.
+pub type Fault = crate::faults::Fault<Operation>;
 
 /// The version of Stripe's API whose answers these are; the pinned SDK asks for it.
 pub const API_VERSION: &str = "2026-09-30.endive";
@@ -46,10 +53,7 @@ pub struct Stripe {
 struct Inner {
     base_url: String,
     run: String,
-    runtime: Handle,
-    client: Client<HttpConnector, axum::body::Body>,
-    stopped: watch::Receiver<bool>,
-    pending: watch::Sender<usize>,
+    courier: Courier,
     state: Mutex<State>,
 }
 
@@ -57,17 +61,12 @@ struct Inner {
 #[derive(Default)]
 pub(crate) struct State {
     sequence: u64,
-    fixed_now: Option<i64>,
     intents: BTreeMap<String, Intent>,
     charges: BTreeMap<String, Charge>,
     refunds: BTreeMap<String, Refund>,
     refunds_stay_pending: bool,
-    events: Vec<EventRecord>,
-    held: Vec<String>,
-    webhook: WebhookSettings,
     keys: HashMap<String, idempotency::Kept>,
-    faults: VecDeque<Fault>,
-    calls: BTreeMap<Operation, u64>,
+    faults: Faults<Operation>,
 }
 
 impl fmt::Debug for Stripe {
@@ -83,10 +82,7 @@ impl Stripe {
         let inner = Inner {
             base_url,
             run,
-            runtime: Handle::current(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            stopped,
-            pending: watch::Sender::new(0),
+            courier: Courier::new(stopped, Box::new(events::sign)),
             state: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -96,19 +92,12 @@ impl Stripe {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn now(&self) -> i64 {
+        self.inner.courier.now()
+    }
+
     fn new_id(&self, state: &mut State, prefix: &str) -> String {
         state.sequence = state.sequence.saturating_add(1);
         format!("{prefix}_{}{:06x}", self.inner.run, state.sequence)
     }
-}
-
-impl State {
-    fn now(&self) -> i64 {
-        self.fixed_now.unwrap_or_else(|| i64::try_from(wall_clock().as_secs()).unwrap_or(i64::MAX))
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "Stripe has its own clock; tests fix it through a control")]
-fn wall_clock() -> std::time::Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -80,7 +80,7 @@ impl Stripe {
             status: if state.refunds_stay_pending { RefundStatus::Pending } else { RefundStatus::Succeeded },
             reason,
             metadata: form.metadata(),
-            created: state.now(),
+            created: self.now(),
         };
         charge.amount_refunded = charge.amount_refunded.saturating_add(amount);
         let (refunded, charged) = (refund.json(), charge.json());

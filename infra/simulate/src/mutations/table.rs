@@ -5,7 +5,7 @@ use sutler_domain::stock::StockOp;
 use super::{
     Bug::{self, Delivery, FreshTokens, LeftOut, Provider, Unconditional},
     DeliveryBug, Mutation,
-    On::{Claim, Item, Order, Stock},
+    On::{Claim, CouponCounted, CouponGivenBack, CouponTaken, Item, Key, Order, Stock},
     Proof::{self, Equivalent, Seed},
     ProviderBug,
 };
@@ -31,25 +31,25 @@ pub static ALL: &[Mutation] = &[
     mutation(
         "reserve what is not there",
         &[Unconditional(Stock(&[StockOp::Reserve]), "#available >= :n")],
-        Seed(4),
+        Seed(1),
     ),
     mutation(
         "take again what is not there",
         &[Unconditional(Stock(&[StockOp::Take]), "#available >= :n")],
-        Seed(85),
+        Seed(11),
     ),
     mutation(
         "remove what is not free",
         &[Unconditional(Stock(&[StockOp::Remove]), "#available >= :n")],
-        Seed(15),
+        Seed(1),
     ),
     mutation(
         "add beyond all bounds",
         &[Unconditional(Stock(&[StockOp::Add]), "#available <= :room")],
-        Seed(1),
+        Seed(13),
     ),
-    mutation("correct another's stock", &[Unconditional(Stock(CORRECTIONS), "#seller = :seller")], Seed(16)),
-    mutation("count while it moves", &[Unconditional(Stock(CORRECTIONS), AS_READ)], Seed(72)),
+    mutation("correct another's stock", &[Unconditional(Stock(CORRECTIONS), "#seller = :seller")], Seed(4)),
+    mutation("count while it moves", &[Unconditional(Stock(CORRECTIONS), AS_READ)], Seed(20)),
     mutation(
         "release what is not held",
         &[Unconditional(Stock(&[StockOp::Release]), "#reserved >= :n")],
@@ -74,7 +74,31 @@ pub static ALL: &[Mutation] = &[
     mutation("forget to release", &[LeftOut(Stock(&[StockOp::Release]))], Seed(1)),
     mutation("forget to commit", &[LeftOut(Stock(&[StockOp::Commit]))], Seed(1)),
     mutation("forget to ship", &[LeftOut(Stock(&[StockOp::Ship]))], Seed(1)),
-    mutation("forget to restock", &[LeftOut(Stock(&[StockOp::Restock]))], Seed(4)),
+    mutation("forget to restock", &[LeftOut(Stock(&[StockOp::Restock]))], Seed(12)),
+    // Shards and limits
+    mutation(
+        "shift what is not free",
+        &[Unconditional(Stock(&[StockOp::ShiftOut]), "#available >= :n")],
+        Seed(19),
+    ),
+    mutation("forget to shift in", &[LeftOut(Stock(&[StockOp::ShiftIn]))], Seed(1)),
+    mutation("forget to shift out", &[LeftOut(Stock(&[StockOp::ShiftOut]))], Seed(1)),
+    mutation(
+        "terms over terms",
+        &[Unconditional(Item("flash_sale"), AS_READ)],
+        Equivalent("the same transaction replaces the variant at the version it was read at"),
+    ),
+    mutation(
+        "more than a buyer may have",
+        &[Unconditional(Key("ROUND#"), "attribute_not_exists(#bought) OR #bought <= :room")],
+        Seed(42),
+    ),
+    mutation("forget to count a buyer's units", &[LeftOut(Key("ROUND#"))], Seed(2)),
+    mutation(
+        "take back what was not counted",
+        &[Unconditional(Key("ROUND#"), "#bought >= :n")],
+        ORDER_GUARDS,
+    ),
     mutation(
         "movement over a movement",
         &[Unconditional(Item("movement"), NEW)],
@@ -91,24 +115,24 @@ pub static ALL: &[Mutation] = &[
             Unconditional(Order("completed"), AS_READ),
             Unconditional(Item("event"), NEW),
         ],
-        Seed(8),
+        Seed(6),
     ),
     mutation(
         "end an attempt of a changed order",
         &[Unconditional(Order("awaiting_payment"), AS_READ)],
-        Seed(83),
+        Seed(39),
     ),
-    mutation("sweep or cancel a changed order", &[Unconditional(Order("cancelled"), AS_READ)], Seed(8)),
+    mutation("sweep or cancel a changed order", &[Unconditional(Order("cancelled"), AS_READ)], Seed(6)),
     mutation(
         "sweep or cancel, event over event",
         &[Unconditional(Order("cancelled"), AS_READ), Unconditional(Item("event"), NEW)],
-        Seed(8),
+        Seed(6),
     ),
     mutation("pay or ship a changed order", &[Unconditional(Order("paid"), AS_READ)], EVENT_GUARDS),
     mutation(
         "pay or ship, event over event",
         &[Unconditional(Order("paid"), AS_READ), Unconditional(Item("event"), NEW)],
-        Seed(63),
+        Seed(15),
     ),
     mutation("refund a changed order", &[Unconditional(Order("refunded"), AS_READ)], EVENT_GUARDS),
     mutation(
@@ -125,21 +149,21 @@ pub static ALL: &[Mutation] = &[
     mutation("part that changed", &[Unconditional(Item("part"), AS_READ)], ORDER_GUARDS),
     mutation("order over an order", &[Unconditional(Item("order"), NEW)], FRESH_ID),
     mutation("part over a part", &[Unconditional(Item("part"), NEW)], FRESH_ID),
-    mutation("order a cart that changed", &[Unconditional(Item("cart"), AS_READ)], Seed(2)),
-    mutation("cart over a cart", &[Unconditional(Item("cart"), NEW)], Seed(3)),
+    mutation("order a cart that changed", &[Unconditional(Item("cart"), AS_READ)], Seed(1)),
+    mutation("cart over a cart", &[Unconditional(Item("cart"), NEW)], Seed(2)),
     mutation("forget the event", &[LeftOut(Item("event"))], Seed(1)),
     mutation(
         "answer over an answer",
         &[Unconditional(Item("idempotency"), "attribute_not_exists(#pk) OR #ttl <= :now")],
-        Seed(5),
+        Seed(1),
     ),
     mutation("forget the answer", &[LeftOut(Item("idempotency"))], Seed(1)),
-    mutation("fresh token per try", &[FreshTokens], Seed(7)),
+    mutation("fresh token per try", &[FreshTokens], Seed(35)),
     // Payments
     mutation(
         "attempt beside an open one",
         &[Unconditional(Claim, "attribute_not_exists(#open_attempt)")],
-        Seed(2),
+        Seed(4),
     ),
     mutation(
         "attempt on an ended order",
@@ -153,7 +177,7 @@ pub static ALL: &[Mutation] = &[
         Seed(1),
     ),
     mutation("attempt on another's order", &[Unconditional(Claim, "#buyer = :buyer")], Seed(22)),
-    mutation("payment over a payment", &[Unconditional(Item("payment"), NEW)], Seed(2)),
+    mutation("payment over a payment", &[Unconditional(Item("payment"), NEW)], Seed(4)),
     mutation(
         "payment that changed",
         &[Unconditional(Item("payment"), AS_READ)],
@@ -164,12 +188,21 @@ pub static ALL: &[Mutation] = &[
     ),
     mutation("posting over a posting", &[Unconditional(Item("ledger_tx"), NEW)], FRESH_ID),
     mutation("forget the posting", &[LeftOut(Item("ledger_tx"))], Seed(1)),
-    mutation("message acted on twice", &[Unconditional(Item("inbox"), NEW)], Seed(11)),
-    mutation("forget the message", &[LeftOut(Item("inbox"))], Seed(11)),
-    mutation("fresh key per payment call", &[Provider(ProviderBug::FreshStartKeys)], Seed(2)),
-    mutation("fresh key per refund call", &[Provider(ProviderBug::FreshRefundKeys)], Seed(4)),
+    mutation("message acted on twice", &[Unconditional(Item("inbox"), NEW)], Seed(5)),
+    mutation("forget the message", &[LeftOut(Item("inbox"))], Seed(5)),
+    mutation("fresh key per payment call", &[Provider(ProviderBug::FreshStartKeys)], Seed(4)),
+    mutation("fresh key per refund call", &[Provider(ProviderBug::FreshRefundKeys)], Seed(75)),
     mutation("amounts believed", &[Provider(ProviderBug::AmountsAreBelieved)], Seed(5)),
+    // Coupons
+    mutation("forget to take a coupon", &[LeftOut(CouponTaken)], Seed(1)),
+    mutation("forget to count a coupon", &[LeftOut(CouponCounted)], Seed(1)),
+    mutation("forget to give a coupon back", &[LeftOut(CouponGivenBack)], Seed(1)),
+    mutation(
+        "give back what was not taken",
+        &[Unconditional(CouponGivenBack, "#uses >= :one")],
+        ORDER_GUARDS,
+    ),
     // Delivery
-    mutation("failed batch not repeated", &[Delivery(DeliveryBug::BatchesAreNotRepeated)], Seed(4)),
-    mutation("failed message not repeated", &[Delivery(DeliveryBug::MessagesAreNotRepeated)], Seed(108)),
+    mutation("failed batch not repeated", &[Delivery(DeliveryBug::BatchesAreNotRepeated)], Seed(1)),
+    mutation("failed message not repeated", &[Delivery(DeliveryBug::MessagesAreNotRepeated)], Seed(139)),
 ];

@@ -11,6 +11,7 @@ use sutler_domain::{
     problem::Problem,
     refund::{Destination, Refund, RefundState},
     returns::{Return, ReturnState},
+    shards::Origin,
     shipment::{Shipment, ShipmentState, Tracking},
     stock::{Place, StockOp},
     time::Timestamp,
@@ -32,7 +33,7 @@ fn usd(minor: u64) -> Money {
 
 fn totals() -> Totals {
     let zero = usd(0);
-    Totals { goods: usd(10), shipping: zero, tax: zero, total: usd(10) }
+    Totals { goods: usd(10), discount: zero, shipping: zero, tax: zero, tax_included: false, total: usd(10) }
 }
 
 fn order_id() -> Option<OrderId> {
@@ -60,6 +61,7 @@ pub fn order() -> Option<String> {
         email: String::new(),
         address: address.clone(),
         totals: totals(),
+        coupon: None,
         state,
         refunded: usd(refunded),
         placed_at: BEFORE,
@@ -131,6 +133,9 @@ pub fn part() -> Option<String> {
         unit_price: usd(5),
         quantity: 2,
         total: usd(10),
+        discount: usd(0),
+        tax: usd(0),
+        origin: Origin::default(),
         progress: Progress::default(),
     };
     let unpaid = Part::new(order_id()?, (seller, String::new()), vec![line], totals(), BasisPoints::new(0)?);
@@ -213,6 +218,7 @@ pub fn payment() -> Option<String> {
         amount: usd(10),
         state,
         refunds: 0,
+        redirect_url: None,
         last_failure: None,
         started_at: BEFORE,
     };

@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Change, OrderLine, PartState, Progress, Totals, Units};
 use crate::{
+    coupon::Funder,
     ids::{OrderId, SellerId, ShipmentId},
     money::{BasisPoints, Money},
     problem::Problem,
     returns::WINDOW_SECONDS,
     shares::Shares,
     shipment::{Shipment, ShipmentState, Tracking},
+    shipping::Delivery,
     time::Timestamp,
 };
 
@@ -32,6 +34,12 @@ pub struct Part {
     pub lines: Vec<OrderLine>,
     /// The part's sums.
     pub totals: Totals,
+    /// Who pays for the discount.
+    #[serde(default)]
+    pub discount_by: Funder,
+    /// How it is sent, as the buyer chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
     /// The platform's share of the goods, frozen when the order was placed.
     pub commission: BasisPoints,
     /// Where it is.
@@ -62,6 +70,8 @@ impl Part {
             seller_name,
             lines,
             totals,
+            discount_by: Funder::default(),
+            delivery: None,
             commission,
             state: PartState::AwaitingPayment,
             shipments: Vec::new(),

@@ -3,8 +3,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     address::AddressDraft,
-    ids::{ProductId, ShipmentId},
+    coupon::Funder,
+    ids::{ProductId, ShipmentId, VariantId},
     money::{BasisPoints, Currency},
+    shards::Origin,
     shares::{available, left_of, of_part, paid_for},
     shipment::Tracking,
 };
@@ -21,10 +23,17 @@ fn usd(minor: u64) -> Money {
     Money::try_new(minor, Currency::Usd).unwrap()
 }
 
-fn sums(goods: u64, shipping: u64, tax: u64) -> Totals {
-    let total = usd(goods + shipping + tax);
-    Totals { goods: usd(goods), shipping: usd(shipping), tax: usd(tax), total }
+/// How much of a hundred a coupon takes off and a tax takes; who gives the former, and whether prices contain the
+/// latter.
+#[derive(Debug, Clone)]
+struct Priced {
+    off: u64,
+    by: Funder,
+    rate: u64,
+    included: bool,
 }
+
+const PLAIN: Priced = Priced { off: 0, by: Funder::Platform, rate: 0, included: false };
 
 /// An order of ten, of which `refunded` went back.
 fn order(state: OrderState, refunded: u64) -> Order {
@@ -41,7 +50,8 @@ fn order(state: OrderState, refunded: u64) -> Order {
         buyer: UserId::parse(&format!("usr_{ULID}")).unwrap(),
         email: "ada@example.com".to_owned(),
         address: Address::parse(&draft).unwrap(),
-        totals: sums(10, 0, 0),
+        totals: Totals::try_new(usd(10), usd(0), usd(0), usd(0), false).unwrap(),
+        coupon: None,
         state,
         refunded: usd(refunded),
         placed_at: T0,
@@ -167,24 +177,54 @@ fn some(quantity: u32) -> Vec<Units> {
 }
 
 /// An unpaid part with lines of these prices and quantities.
-fn part(lines: &[(u64, u32)], shipping: u64, tax: u64, commission: u16) -> Part {
+fn part(lines: &[(u64, u32)], shipping: u64, priced: &Priced, commission: u16) -> Part {
     let head = order(OrderState::AwaitingPayment { expires_at: at(500) }, 0);
     let seller = SellerId::of_user(&head.buyer);
-    let line = |(number, (price, quantity)): (u8, &(u64, u32))| OrderLine {
-        variant: variant(number),
-        seller: seller.clone(),
-        title: String::new(),
-        options: Vec::new(),
-        sku: String::new(),
-        unit_price: usd(*price),
-        quantity: *quantity,
-        total: usd(*price).try_mul(*quantity).unwrap(),
-        progress: Progress::default(),
+    let of_hundred = |amount: Money, part: u64| amount.scaled(part, 100).unwrap();
+    let line = |(number, (price, quantity)): (u8, &(u64, u32))| {
+        let total = usd(*price).try_mul(*quantity).unwrap();
+        let discount = of_hundred(total, priced.off);
+        OrderLine {
+            variant: variant(number),
+            seller: seller.clone(),
+            title: String::new(),
+            options: Vec::new(),
+            sku: String::new(),
+            unit_price: usd(*price),
+            quantity: *quantity,
+            total,
+            discount,
+            tax: of_hundred(total.try_sub(discount).unwrap(), priced.rate),
+            origin: Origin::default(),
+            progress: Progress::default(),
+        }
     };
     let lines: Vec<OrderLine> = (0..).zip(lines).map(line).collect();
-    let goods = lines.iter().map(|line| line.total.minor()).sum();
+    let sum = |of: fn(&OrderLine) -> Money| Money::try_sum(Currency::Usd, lines.iter().map(of)).unwrap();
+    let (goods, discount, shipping) = (sum(|line| line.total), sum(|line| line.discount), usd(shipping));
+    let tax = sum(|line| line.tax).try_add(of_hundred(shipping, priced.rate)).unwrap();
+    let totals = Totals::try_new(goods, discount, shipping, tax, priced.included).unwrap();
     let commission = BasisPoints::new(commission).unwrap();
-    Part::new(head.id, (seller.clone(), String::new()), lines, sums(goods, shipping, tax), commission)
+    let part = Part::new(head.id, (seller.clone(), String::new()), lines, totals, commission);
+    Part { discount_by: priced.by.clone(), ..part }
+}
+
+fn pricings() -> impl Strategy<Value = Priced> {
+    let seller = SellerId::of_user(&order(OrderState::Paid { attempt: 1, at: T0 }, 0).buyer);
+    let off = prop_oneof![Just(0), Just(100), 0_u64..=100];
+    (off, any::<bool>(), 0_u64..60, any::<bool>()).prop_map(move |(off, by_seller, rate, included)| Priced {
+        off,
+        by: if by_seller { Funder::Seller { seller: seller.clone() } } else { Funder::Platform },
+        rate,
+        included,
+    })
+}
+
+/// What of a part is for its shipping, besides tax.
+fn net_shipping(part: &Part) -> Money {
+    let goods_tax = Money::try_sum(Currency::Usd, part.lines.iter().map(|line| line.tax)).unwrap();
+    let tax = part.totals.tax.try_sub(goods_tax).unwrap();
+    if part.totals.tax_included { part.totals.shipping.try_sub(tax).unwrap() } else { part.totals.shipping }
 }
 
 fn tracking(number: &str) -> Tracking {
@@ -203,7 +243,7 @@ fn shipment(number: u8) -> ShipmentId {
 
 /// A part with a line of three units, brought to each of its states.
 fn parts() -> Vec<Part> {
-    let unpaid = part(&[(10, 3)], 0, 0, 0);
+    let unpaid = part(&[(10, 3)], 0, &PLAIN, 0);
     let after = |part: &Part, step: fn(&mut Part)| {
         let mut part = part.clone();
         step(&mut part);
@@ -374,7 +414,7 @@ proptest! {
     fn any_history_of_a_part_keeps_its_counts_within_bounds(
         steps in prop::collection::vec((0_u8..7, 0_u8..2, 1_u32..4), 0..40),
     ) {
-        let mut part = part(&[(10, 4), (7, 3)], 5, 3, 1_000);
+        let mut part = part(&[(10, 4), (7, 3)], 5, &PLAIN, 1_000);
         part.release_to_seller().unwrap();
         let mut returns: Vec<Vec<Units>> = Vec::new();
         for (number, (step, line, quantity)) in steps.into_iter().enumerate() {
@@ -406,14 +446,17 @@ proptest! {
     #[test]
     fn refunding_all_units_one_by_one_gives_back_exactly_the_line(
         lines in prop::collection::vec((1_u64..1 << 40, 1_u32..=99), 1..6),
-        shipping in 0_u64..1 << 20, tax in 0_u64..1 << 40, commission in 0_u16..=10_000,
+        shipping in 0_u64..1 << 20, priced in pricings(), commission in 0_u16..=10_000,
     ) {
-        let part = part(&lines, shipping, tax, commission);
+        let part = part(&lines, shipping, &priced, commission);
         let mut left = of_part(&part).unwrap();
         for line in &part.lines {
             let whole = paid_for(&part, line).unwrap();
             let mut sum = crate::shares::Shares::zero(Currency::Usd);
-            let price = whole.total().unwrap().minor() / u64::from(line.quantity);
+            let price = line.total.try_sub(line.discount).unwrap().minor()
+                + if priced.included { 0 } else { line.tax.minor() };
+            prop_assert_eq!(whole.total(), Ok(usd(price)));
+            let price = price / u64::from(line.quantity);
             for unit in 0..line.quantity {
                 let own = whole.of_units(line.quantity, unit, 1).unwrap();
                 let paid = own.total().unwrap().minor();
@@ -424,17 +467,17 @@ proptest! {
             left = left.try_sub(&whole).unwrap();
         }
         // What is left was paid for shipping, and no commission is taken of that.
-        prop_assert_eq!(left.seller, usd(shipping));
-        prop_assert_eq!(left.fee, usd(0));
+        prop_assert_eq!(left.seller, net_shipping(&part));
+        prop_assert_eq!((left.fee, left.promoted), (usd(0), usd(0)));
     }
 
     #[test]
     fn any_history_of_refunds_sums_exactly_and_reverses_the_whole_commission(
         lines in prop::collection::vec((1_u64..2_000, 1_u32..=9), 1..4),
-        shipping in 0_u64..900, tax in 0_u64..3_000, commission in 0_u16..=10_000,
+        shipping in 0_u64..900, priced in pricings(), commission in 0_u16..=10_000,
         steps in prop::collection::vec((0_usize..5, 1_u32..4, 0_u64..4_000), 0..30),
     ) {
-        let mut part = part(&lines, shipping, tax, commission);
+        let mut part = part(&lines, shipping, &priced, commission);
         let whole = of_part(&part).unwrap();
         let mut told = usd(0);
         for (at, units, minor) in steps {
@@ -456,6 +499,7 @@ proptest! {
         let rest = left_of(&part).unwrap();
         part.refunded = part.refunded.try_add(&available(&rest, &rest).unwrap()).unwrap();
         prop_assert_eq!(part.refunded, whole, "the commission and the tax with it");
-        prop_assert_eq!(whole.fee, part.totals.goods.split(part.commission).unwrap().0);
+        prop_assert_eq!(whole.total(), Ok(part.totals.total));
+        prop_assert_eq!((whole.tax, whole.promoted.is_zero()), (part.totals.tax, part.discount_by != Funder::Platform || part.totals.discount.is_zero()));
     }
 }

@@ -12,6 +12,7 @@ use sutler_domain::{
         Findings, ListingState, OptionValue, Product, ProductOption, VARIANTS_AT_CREATION_MAX, product_slug,
     },
     stock::Stock,
+    tax::TaxClass,
 };
 use sutler_store::{
     StoreError, Transaction, Version, Versioned,
@@ -34,6 +35,8 @@ pub struct ProductDraft {
     pub brand: Option<String>,
     /// Where to file it.
     pub category: CategoryId,
+    /// What kind of goods it is for the tax office, unless it is taxed as usual.
+    pub tax_class: Option<TaxClass>,
     /// What its variants cost unless they say otherwise.
     pub price: Money,
     /// Its picture.
@@ -55,6 +58,8 @@ pub struct ProductChange {
     pub brand: Patch<String>,
     /// New category.
     pub category: Patch<CategoryId>,
+    /// New kind of goods for the tax office, or the usual; its variants follow.
+    pub tax_class: Patch<TaxClass>,
     /// New base price; variants without a price of their own follow.
     pub price: Patch<Money>,
     /// New picture; variants without a picture of their own follow.
@@ -101,6 +106,7 @@ pub async fn create(
         description: draft.description,
         brand: draft.brand,
         category: draft.category,
+        tax_class: draft.tax_class,
         price: draft.price,
         image: draft.image,
         options: draft.options,
@@ -231,6 +237,7 @@ fn changed(app: &App, listing: Listing, change: ProductChange) -> Result<(Listin
     change.price.replace(&mut product.price, "/price", &mut nulls);
     change.options.replace(&mut product.options, "/options", &mut nulls);
     change.brand.apply_to(&mut product.brand);
+    change.tax_class.apply_to(&mut product.tax_class);
     change.image.apply_to(&mut product.image);
     product.updated_at = app.now();
     settle(nulls)?;

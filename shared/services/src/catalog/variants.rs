@@ -75,10 +75,12 @@ impl VariantDraft {
             price: self.price.unwrap_or(product.price),
             own_price: self.price.is_some(),
             category: product.category.clone(),
+            tax_class: product.tax_class.clone(),
             own_image: self.image.is_some(),
             image: self.image,
             state: ListingState::Active,
             weight_g: self.weight_g,
+            flash_sale: None,
             id,
         };
         check(app, &variant, pointer, findings);

@@ -12,7 +12,7 @@ use sutler_store::{
     users::{User, Verification, email_key},
 };
 
-use super::{fresh_secret, hash_of, passwords};
+use super::{bots, bots::Visitor, fresh_secret, hash_of, passwords};
 use crate::{App, Error};
 
 /// How long the link in a verification mail works.
@@ -24,8 +24,9 @@ const RESEND_PAUSE_S: i64 = 60;
 /// none, and nothing is written.
 ///
 /// # Errors
-/// [`Problem::Taken`] when the user name is taken.
-pub async fn register(app: &App, new: &Registration) -> Result<(), Error> {
+/// [`Problem::Taken`] when the user name is taken, [`Problem::Invalid`] unless the visitor is a person.
+pub async fn register(app: &App, visitor: &Visitor, new: &Registration) -> Result<(), Error> {
+    bots::require(app.door.is_person(visitor, "register").await?)?;
     let now = app.now();
     let user = User {
         id: UserId::generate(&*app.ids, now),

@@ -1,6 +1,7 @@
 //! Accounts: signing up, proving an e-mail address, signing in and out, address books and shops.
 
 pub mod accounts;
+pub mod bots;
 pub mod passwords;
 pub mod profile;
 pub mod sessions;
@@ -9,6 +10,7 @@ pub mod signing;
 pub use accounts::{
     VerificationMail, grant_role, issue_verification, register, resend_verification, verify_email,
 };
+pub use bots::{Doorkeeper, Visitor};
 pub use profile::{Me, NewAddress, add_address, addresses, create_seller, me, seller_by_slug};
 pub use sessions::{Credentials, Tokens, login, logout, refresh};
 pub use signing::{Issuer, Rotation, jwks, rotate_signing_keys};

@@ -19,6 +19,8 @@ use sutler_store::{
 };
 
 use super::{
+    bots,
+    bots::Visitor,
     fresh_secret, hash_of, passwords,
     signing::{ACCESS_TOKEN_S, Issuer, Signer},
 };
@@ -38,8 +40,8 @@ pub struct Credentials {
     pub name: String,
     /// The password.
     pub password: Password,
-    /// The network address they come from.
-    pub source_ip: String,
+    /// Where they come from.
+    pub visitor: Visitor,
 }
 
 /// What a client gets.
@@ -75,15 +77,18 @@ struct Tries {
 }
 
 impl Tries {
-    fn locked(&self, now: Timestamp) -> Result<(), Problem> {
+    /// Refuses whoever failed too often: for a while, or unless they are a person.
+    fn admit(&self, is_person: bool, now: Timestamp) -> Result<(), Problem> {
         let wait = |read: &Option<Versioned<Failures>>, free| {
             read.as_ref().and_then(|read| read.value.locked_for_s(free, now))
         };
         let account = wait(&self.of_account, FREE_PER_ACCOUNT);
-        match account.max(wait(&self.of_address, FREE_PER_ADDRESS)) {
-            Some(retry_after_s) => Err(Problem::TooManyRequests { retry_after_s }),
-            None => Ok(()),
+        if let Some(retry_after_s) = account.max(wait(&self.of_address, FREE_PER_ADDRESS)) {
+            return Err(Problem::TooManyRequests { retry_after_s });
         }
+        let mut failed = [&self.of_account, &self.of_address].into_iter().flatten();
+        let only_people = failed.any(|read| read.value.only_people(now));
+        bots::require(is_person || !only_people)
     }
 
     async fn read_again(self, app: &App) -> Result<Self, Error> {
@@ -99,12 +104,15 @@ impl Tries {
 /// better than one after the other.
 ///
 /// # Errors
-/// [`Problem::WrongCredentials`], or [`Problem::TooManyRequests`] after too many failures.
+/// [`Problem::WrongCredentials`]; after too many failures [`Problem::TooManyRequests`], and before that
+/// [`Problem::Invalid`] unless the visitor is a person.
 pub async fn login(issuer: &Issuer, credentials: &Credentials) -> Result<Tokens, Error> {
     let app = &issuer.app;
     let signer = issuer.signer().await?;
+    // Asked before anything is read, for nobody waits for an answer from outside between a read and its write.
+    let is_person = app.door.is_person(&credentials.visitor, "login").await?;
     let Known { user, password, mut tries } = look_up(app, credentials).await?;
-    tries.locked(app.now())?;
+    tries.admit(is_person, app.now())?;
     let right = passwords::matches(&credentials.password, password.as_ref())?;
     for _ in 0..ROUNDS_MAX {
         let decided = match user.as_ref().filter(|_| right) {
@@ -115,7 +123,7 @@ pub async fn login(issuer: &Issuer, credentials: &Credentials) -> Result<Tokens,
             Err(Error::Problem(Problem::Conflict)) => tries = tries.read_again(app).await?,
             decided => return decided,
         }
-        tries.locked(app.now())?;
+        tries.admit(is_person, app.now())?;
     }
     Err(Problem::TooManyRequests { retry_after_s: 1 }.into())
 }
@@ -131,7 +139,8 @@ async fn look_up(app: &App, credentials: &Credentials) -> Result<Known, Error> {
         None => None,
     };
     let who = owner.as_ref().map_or_else(|| hash_of(&credentials.name.to_lowercase()), UserId::to_string);
-    let (account, address) = (account_attempts_key(&who), address_attempts_key(&credentials.source_ip));
+    let (account, address) =
+        (account_attempts_key(&who), address_attempts_key(&credentials.visitor.source_ip));
     let mut keys = vec![account.clone(), address.clone()];
     keys.extend(owner.iter().flat_map(|user| [user_key(user), password_key(user)]));
     let items = app.store.get_many(&keys).await?;

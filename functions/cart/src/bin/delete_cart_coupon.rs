@@ -1,0 +1,9 @@
+//! `DELETE /v1/carts/{cart}/coupon`
+
+use cart::delete_cart_coupon::handle;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let (_, app) = sutler_runtime::start()?;
+    sutler_runtime::serve(&app, handle).await
+}

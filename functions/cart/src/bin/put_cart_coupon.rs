@@ -1,0 +1,9 @@
+//! `PUT /v1/carts/{cart}/coupon`
+
+use cart::put_cart_coupon::handle;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let (_, app) = sutler_runtime::start()?;
+    sutler_runtime::serve(&app, handle).await
+}
