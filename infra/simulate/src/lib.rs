@@ -21,6 +21,7 @@ pub mod notes;
 mod provider;
 pub mod report;
 mod sellers;
+mod steps;
 mod verdict;
 mod wire;
 mod world;

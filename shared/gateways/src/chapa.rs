@@ -165,7 +165,7 @@ impl PaymentGateway for ChapaGateway {
         let payment = checked(&refund.payment)?;
         let key = refund.key();
         let body = form_urlencoded::Serializer::new(String::new())
-            .append_pair("reason", "The order was given up or could not be filled")
+            .append_pair("reason", "The order was given up, sent back or could not be filled")
             .append_pair("amount", &refund.decimal()?)
             .append_pair("reference", &key.replace('/', "-"))
             .finish();

@@ -75,6 +75,12 @@ pub static ALL: &[Mutation] = &[
     mutation("forget to commit", &[LeftOut(Stock(&[StockOp::Commit]))], Seed(1)),
     mutation("forget to ship", &[LeftOut(Stock(&[StockOp::Ship]))], Seed(1)),
     mutation("forget to restock", &[LeftOut(Stock(&[StockOp::Restock]))], Seed(12)),
+    mutation("forget to take back", &[LeftOut(Stock(&[StockOp::Return]))], Seed(1)),
+    mutation(
+        "take back beyond all bounds",
+        &[Unconditional(Stock(&[StockOp::Return]), "#available <= :room")],
+        Seed(1),
+    ),
     // Shards and limits
     mutation(
         "shift what is not free",
@@ -186,6 +192,40 @@ pub static ALL: &[Mutation] = &[
              one and has ended",
         ),
     ),
+    // Money and goods on their way back
+    mutation(
+        "more than is left of a payment",
+        &[Unconditional(Item("payment"), "#state.#balance.#refundable.#amount >= :n")],
+        Equivalent("the payment is written at the version it was read at, and it was read to have as much"),
+    ),
+    mutation(
+        "more than is left, of a payment that changed",
+        &[
+            Unconditional(Item("payment"), AS_READ),
+            Unconditional(Item("payment"), "#state.#balance.#refundable.#amount >= :n"),
+            Unconditional(Item("refund"), NEW),
+            Unconditional(Item("part"), AS_READ),
+            Unconditional(Item("event"), NEW),
+            Unconditional(Order("paid"), AS_READ),
+            Unconditional(Order("completed"), AS_READ),
+            Unconditional(Order("refunded"), AS_READ),
+        ],
+        Seed(1),
+    ),
+    mutation(
+        "refund over a refund",
+        &[Unconditional(Item("refund"), NEW)],
+        Equivalent("its number is counted by the payment, which is written at the version it was read at"),
+    ),
+    mutation("refund that changed", &[Unconditional(Item("refund"), AS_READ)], Seed(1)),
+    mutation("forget the refund", &[LeftOut(Item("refund"))], Seed(1)),
+    mutation(
+        "return over a return",
+        &[Unconditional(Item("return"), NEW)],
+        Equivalent("its number is counted by the part, and the order is written at the version it was read at"),
+    ),
+    mutation("return that changed", &[Unconditional(Item("return"), AS_READ)], ORDER_GUARDS),
+    mutation("forget the return", &[LeftOut(Item("return"))], Seed(1)),
     mutation("posting over a posting", &[Unconditional(Item("ledger_tx"), NEW)], FRESH_ID),
     mutation("forget the posting", &[LeftOut(Item("ledger_tx"))], Seed(1)),
     mutation("message acted on twice", &[Unconditional(Item("inbox"), NEW)], Seed(5)),
