@@ -129,6 +129,6 @@ mod tests {
         assert!(document.contains("    awaiting_payment --> paid: pay\n"));
         assert!(document.contains("    cancelled --> paid: late money, goods are there\n"));
         assert!(!document.contains("completed --> cancelled"));
-        assert!(document.contains("    outside --> available: create, return, add\n"));
+        assert!(document.contains("    outside --> available: create, return, add, shift_in\n"));
     }
 }
