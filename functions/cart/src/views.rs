@@ -1,7 +1,7 @@
 //! How carts look.
 
 use serde::Serialize;
-use sutler_domain::{cart::Cart, idempotency::Answer};
+use sutler_domain::idempotency::Answer;
 use sutler_http::{response, views::MoneyView};
 use sutler_services::carts::{CartPage, OpenedCart, PricedLine};
 use utoipa::ToSchema;
@@ -35,6 +35,10 @@ pub struct CartView {
     pub coupon: Option<String>,
     /// What the lines that can be bought cost, without shipping and tax.
     pub goods: Option<MoneyView>,
+    /// When the cart was asked for: the `hash` of its quote without an address. It changes when any of its costs does,
+    /// and is absent while something in the cart cannot be bought. Only a quote with an address can be ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quote_hash: Option<String>,
     /// The order that was last made from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_order: Option<String>,
@@ -84,12 +88,7 @@ impl From<&PricedLine> for CartLineView {
 
 impl From<&CartPage> for CartView {
     fn from(page: &CartPage) -> Self {
-        Self::new(&page.cart, &page.lines)
-    }
-}
-
-impl CartView {
-    fn new(cart: &Cart, lines: &[PricedLine]) -> Self {
+        let CartPage { cart, lines, quote_hash } = page;
         let totals = lines.iter().filter(|priced| priced.is_buyable()).filter_map(|priced| {
             priced.variant.as_ref().and_then(|variant| variant.price.try_mul(priced.line.quantity.get()).ok())
         });
@@ -99,6 +98,7 @@ impl CartView {
             lines: lines.iter().map(CartLineView::from).collect(),
             coupon: cart.coupon.as_ref().map(ToString::to_string),
             goods: goods.map(MoneyView::from),
+            quote_hash: quote_hash.clone(),
             last_order: cart.last_order.as_ref().map(ToString::to_string),
         }
     }

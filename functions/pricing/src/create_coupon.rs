@@ -88,6 +88,7 @@ fn created(coupon: &Coupon) -> Answer {
     responses((status = 201, body = CouponView), (status = 401, description = "Not signed in", body = ProblemView), (status = 403, description = "No shop, or not finance or administrator", body = ProblemView), (status = 409, description = "The code is taken", body = ProblemView), (status = 422, description = "Some fields are not valid", body = ProblemView))
 )]
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
+    // Whom the coupon is for is in the body, which is read for nobody who is not signed in.
     request::user(app, &request).await?;
     let input: NewCoupon = request::json(&request)?;
     let (user, funder) = scope::funder(app, &request, input.scope).await?;

@@ -2,7 +2,10 @@
 //!
 //! It follows no redirects, reads no more than [`BODY_BYTES_MAX`], and tells no one what was in a body.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use aws_smithy_http_client::{
     Connector,
@@ -125,24 +128,32 @@ pub(crate) enum Payload<'a> {
 /// Calls one provider.
 #[derive(Debug, Clone)]
 pub struct JsonClient {
-    connector: SharedHttpConnector,
+    https: Https,
     base_url: String,
     limits: CallLimits,
     /// Finds the provider's word for a refusal in its body.
     code_of: fn(&[u8]) -> Option<String>,
 }
 
-/// A connector that speaks HTTPS, and HTTP to stand-ins.
-#[must_use]
-pub fn https() -> SharedHttpConnector {
-    SharedHttpConnector::new(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build())
+/// A connector that speaks HTTPS, and HTTP to stand-ins. It is made when it is first needed: a function that starts
+/// knows many providers, and most of its calls need none of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Https(Arc<OnceLock<SharedHttpConnector>>);
+
+impl Https {
+    pub(crate) fn connector(&self) -> &SharedHttpConnector {
+        self.0.get_or_init(|| {
+            let tls = Provider::Rustls(CryptoMode::AwsLc);
+            SharedHttpConnector::new(Connector::builder().tls_provider(tls).build())
+        })
+    }
 }
 
 impl JsonClient {
     /// Calls what is below `base_url`.
     pub(crate) fn new(base_url: &str, limits: CallLimits, code_of: fn(&[u8]) -> Option<String>) -> Self {
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Self { connector: https(), base_url, limits, code_of }
+        Self { https: Https::default(), base_url, limits, code_of }
     }
 
     /// Makes a call and reads its answer, within the limits, with the same key each time.
@@ -155,7 +166,7 @@ impl JsonClient {
 
     async fn attempt<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, HttpFailure> {
         let url = format!("{}{}", self.base_url, call.path);
-        let (status, body) = send(&self.connector, &url, call, self.limits.try_timeout).await?;
+        let (status, body) = send(self.https.connector(), &url, call, self.limits.try_timeout).await?;
         if !(200..300).contains(&status) {
             let code = (self.code_of)(&body).unwrap_or_else(|| "unknown".to_owned());
             return Err(HttpFailure::Refused { status, code });

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime, pem::PemObject};
 use serde::Deserialize;
@@ -16,7 +15,7 @@ use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted
 
 use crate::{
     BoxError,
-    json_http::{Call, HttpFailure, https, send},
+    json_http::{Call, HttpFailure, Https, send},
 };
 
 /// Whom the signing certificate is issued to.
@@ -79,7 +78,7 @@ pub enum SignatureError {
 /// Verifies messages, and keeps the certificates they name.
 #[derive(Debug)]
 pub struct Verifier {
-    connector: SharedHttpConnector,
+    https: Https,
     /// What the address of a certificate has to start with.
     allowed: Vec<String>,
     roots: Vec<TrustAnchor<'static>>,
@@ -110,7 +109,7 @@ impl Verifier {
             Some(pem) => anchors(pem).ok_or_else(|| HttpFailure::Invalid("roots".to_owned()))?,
         };
         Ok(Self {
-            connector: https(),
+            https: Https::default(),
             allowed: hosts.iter().map(|host| format!("{host}{CERTIFICATES}")).collect(),
             roots,
             kept: Mutex::default(),
@@ -174,7 +173,7 @@ impl Verifier {
             return Ok(chain);
         }
         let call = Call { method: "GET", path: "", headers: &[], body: None, key: "certificate" };
-        let pem = match send(&self.connector, url, call, FETCH_TIMEOUT).await {
+        let pem = match send(self.https.connector(), url, call, FETCH_TIMEOUT).await {
             Ok((200, body)) => body,
             // PayPal has no such certificate, and did not move it: redirects are not followed.
             Ok((300..=499, _)) => return Err(SignatureError::Forged),

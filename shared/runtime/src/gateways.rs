@@ -36,15 +36,33 @@ impl<'a> Keys<'a> {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// The keys of those that send buyers to their own pages and back to ours: none before this API knows its own
+    /// address.
+    async fn of_redirecting(&self, app: &App) -> Result<Redirecting, BoxError> {
+        if app.settings.api_url.is_empty() {
+            return Ok(Redirecting::default());
+        }
+        let (chapa, paypal) =
+            tokio::try_join!(self.get("SECRET_CHAPA_API_KEY"), self.get("SECRET_PAYPAL_CREDENTIALS"))?;
+        Ok(Redirecting { chapa, paypal })
+    }
 }
 
-/// The gateways that only tell that something happened, and are asked what. They send buyers to their own pages and
-/// back to ours, so there are none before this API knows its own address.
+#[derive(Default)]
+struct Redirecting {
+    chapa: Option<Secret>,
+    paypal: Option<Secret>,
+}
+
+/// The gateways that only tell that something happened, and are asked what.
 ///
 /// # Errors
 /// When a setting is missing or a key cannot be read.
 pub async fn asked(config: &Config, app: &App) -> Result<Gateways, BoxError> {
-    redirecting(Gateways::default(), &Keys::new(config, app)?, app).await
+    let keys = Keys::new(config, app)?;
+    let read = keys.of_redirecting(app).await?;
+    Ok(redirecting(Gateways::default(), read, config, app))
 }
 
 /// All gateways.
@@ -55,30 +73,31 @@ pub async fn asked(config: &Config, app: &App) -> Result<Gateways, BoxError> {
 pub async fn all(config: &Config, app: &App) -> Result<Gateways, BoxError> {
     use sutler_gateways::stripe::StripeGateway;
     let keys = Keys::new(config, app)?;
+    let (stripe, others) = tokio::try_join!(keys.get("SECRET_STRIPE_API_KEY"), keys.of_redirecting(app))?;
     let mut gateways = Gateways::default();
-    if let Some(key) = keys.get("SECRET_STRIPE_API_KEY").await? {
+    if let Some(key) = stripe {
         let base_url = config.optional("STRIPE_API_BASE");
         gateways = gateways.with(StripeGateway::try_new(&key, base_url, CallLimits::default())?);
     }
-    redirecting(gateways, &keys, app).await
+    Ok(redirecting(gateways, others, config, app))
 }
 
-async fn redirecting(mut gateways: Gateways, keys: &Keys<'_>, app: &App) -> Result<Gateways, BoxError> {
-    if app.settings.api_url.is_empty() {
-        return Ok(gateways);
-    }
-    let (chapa, paypal) =
-        tokio::join!(keys.get("SECRET_CHAPA_API_KEY"), keys.get("SECRET_PAYPAL_CREDENTIALS"));
-    if let Some(key) = chapa? {
-        let base_url = keys.config.optional("CHAPA_API_BASE");
+fn redirecting(
+    mut gateways: Gateways,
+    Redirecting { chapa, paypal }: Redirecting,
+    config: &Config,
+    app: &App,
+) -> Gateways {
+    if let Some(key) = chapa {
+        let base_url = config.optional("CHAPA_API_BASE");
         gateways = gateways.with(ChapaGateway::new(&key, base_url, CallLimits::default()));
     }
-    if let Some(credentials) = paypal? {
-        let base_url = keys.config.optional("PAYPAL_API_BASE");
+    if let Some(credentials) = paypal {
+        let base_url = config.optional("PAYPAL_API_BASE");
         let clock = Arc::clone(&app.clock);
         gateways = gateways.with(PayPalGateway::new(&credentials, base_url, CallLimits::default(), clock));
     }
-    Ok(gateways)
+    gateways
 }
 
 /// A certificate from a variable, which has no line breaks: the text between the lines of a PEM file.

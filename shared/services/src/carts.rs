@@ -15,10 +15,11 @@ use sutler_store::{
     Key, Transaction, Version, Versioned, carts,
     catalog::variant_key,
     codec::decode,
+    rules::rules_key,
     stock::{self, stock_key},
 };
 
-use crate::{App, Error};
+use crate::{App, Error, quotes, rules};
 
 /// Who asks for a cart: a user, a guest with the cart's secret, or both while signing in.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,16 @@ pub struct CartPage {
     pub cart: Cart,
     /// Each line with its variant (if it still exists) and how many are free.
     pub lines: Vec<PricedLine>,
+    /// When the cart was asked for: the hash of what all of it costs before it is said where to send it. `None` while
+    /// that cannot be bought as it is.
+    pub quote_hash: Option<String>,
+}
+
+impl CartPage {
+    /// What a cart is after a change of it.
+    pub(crate) fn changed(cart: Cart, lines: Vec<PricedLine>) -> Self {
+        Self { cart, lines, quote_hash: None }
+    }
 }
 
 /// A line as it is now.
@@ -173,9 +184,14 @@ pub fn read(
 /// # Errors
 /// [`Problem::NotFound`] unless it is the caller's.
 pub async fn get(app: &App, id: &CartId, access: &CartAccess) -> Result<CartPage, Error> {
-    let cart = load(app, id, access).await?.value;
-    let lines = price(app, &cart.lines).await?;
-    Ok(CartPage { cart, lines })
+    let items = app.store.get_many(&[carts::cart_key(id), rules_key()]).await?;
+    let cart = read(app, id, access, items.first().and_then(Option::as_ref))?.value;
+    let rules = rules::read(app, items.get(1).and_then(Option::as_ref))?.value;
+    let (lines, quote_hash) = tokio::try_join!(
+        price(app, &cart.lines),
+        quotes::estimate_hash(app, &cart, access.user.as_ref(), &rules)
+    )?;
+    Ok(CartPage { cart, lines, quote_hash })
 }
 
 /// Reads what the lines are and how many of each are free, in one round trip.
@@ -253,7 +269,7 @@ pub async fn put_line(
     note_sellers(&mut cart.value, &lines);
     let mut transaction = Transaction::new();
     carts::save(&mut transaction, &cart.value, cart.version)?;
-    Ok(app.store.commit(transaction, once, &CartPage { cart: cart.value, lines }).await?)
+    Ok(app.store.commit(transaction, once, &CartPage::changed(cart.value, lines)).await?)
 }
 
 /// Notes whose each line is, so that checkout knows without a read of its own.
@@ -281,13 +297,10 @@ pub async fn remove_line(
     let removed = cart.value.remove(variant, app.now());
     let lines = price(app, &cart.value.lines).await?;
     let mut transaction = Transaction::new();
-    let page = CartPage { cart: cart.value, lines };
     if removed {
-        carts::save(&mut transaction, &page.cart, cart.version)?;
-    } else if once.key.is_none() {
-        return Ok((once.render)(&page));
+        carts::save(&mut transaction, &cart.value, cart.version)?;
     }
-    Ok(app.store.commit(transaction, once, &page).await?)
+    Ok(app.store.commit(transaction, once, &CartPage::changed(cart.value, lines)).await?)
 }
 
 /// Deletes a cart.
@@ -340,5 +353,5 @@ pub async fn merge(
     if let Some(version) = guest.version {
         carts::delete(&mut transaction, &Versioned { value: guest.value, version });
     }
-    Ok(app.store.commit(transaction, once, &CartPage { cart: own.value, lines }).await?)
+    Ok(app.store.commit(transaction, once, &CartPage::changed(own.value, lines)).await?)
 }

@@ -168,7 +168,7 @@ pub async fn put_in_cart(
     let lines = price(app, &cart.value.lines).await?;
     let mut transaction = Transaction::new();
     stored::save(&mut transaction, &cart.value, cart.version)?;
-    Ok(app.store.commit(transaction, once, &CartPage { cart: cart.value, lines }).await?)
+    Ok(app.store.commit(transaction, once, &CartPage::changed(cart.value, lines)).await?)
 }
 
 /// Takes the coupon out of a cart; none in it is no error.
@@ -192,7 +192,7 @@ pub async fn remove_from_cart(
         cart.value.updated_at = app.now();
         stored::save(&mut transaction, &cart.value, cart.version)?;
     }
-    Ok(app.store.commit(transaction, once, &CartPage { cart: cart.value, lines }).await?)
+    Ok(app.store.commit(transaction, once, &CartPage::changed(cart.value, lines)).await?)
 }
 
 /// What an order takes of its coupon, to be asked when the transaction was refused.

@@ -88,6 +88,25 @@ pub async fn quote_cart(
     Ok(quote)
 }
 
+/// The hash of what a cart costs before it is said where to send it: it changes when any of that does. `None` while the
+/// cart cannot be bought as it is.
+pub(crate) async fn estimate_hash(
+    app: &App,
+    cart: &Cart,
+    buyer: Option<&UserId>,
+    rules: &Rules,
+) -> Result<Option<String>, Error> {
+    let estimate = async {
+        let basket = fill(app, cart, buyer).await?;
+        cost(app, &cart.id, None, None, &basket, rules, &Choices::default())
+    };
+    match estimate.await {
+        Ok(quote) => Ok(Some(quote.hash)),
+        Err(Error::Problem(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
 /// Names each choice that is none of the seller's offers.
 fn refuse_unknown(quote: &Quote, choices: &Choices) -> Result<(), Problem> {
     let is_taken = |seller: &SellerId, id: &_| {
