@@ -10,7 +10,14 @@ use sutler_domain::{
 use sutler_testkit::Item;
 
 /// History is never rewritten, and every change builds on the one before.
-pub fn check_rewrite(name: &str, kind: &str, old: &Item, new: &Item, now: Timestamp, wrong: &mut Vec<String>) {
+pub fn check_rewrite(
+    name: &str,
+    kind: &str,
+    old: &Item,
+    new: &Item,
+    now: Timestamp,
+    wrong: &mut Vec<String>,
+) {
     let number = |item: &Item, name: &str| {
         item.get(name).and_then(|value| value.as_n().ok()).and_then(|n| n.parse::<i64>().ok()).unwrap_or(0)
     };

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod failure;
+mod hot_item;
 mod layers;
 mod openapi;
 mod repository;
@@ -19,7 +20,8 @@ const USAGE: &str = "cargo xtask <command>
   check-template    every function of template.yaml has all its parts, and the other way round
   openapi [--check] writes docs/openapi.json from the handlers, or fails when it differs
   states [--check]  writes docs/STATES.md from the state machines, or fails when it differs
-  capacity          what one purchase asks of DynamoDB, as JSON";
+  capacity          what one purchase asks of DynamoDB, as JSON
+  hot-item [SEED]   what one item sells at from 1, 4, 16 and 64 shards, under DynamoDB's limits";
 
 /// What a command found wrong, one finding per entry.
 type Findings = Vec<String>;
@@ -50,6 +52,8 @@ fn run(words: &[&str]) -> Result<Findings, Failure> {
             Ok([layers, openapi, states::check(&repository)?, template::check(&repository)?].concat())
         }
         ["capacity"] => capacity::print(),
+        ["hot-item"] => hot_item::print(1),
+        ["hot-item", seed] => hot_item::print(seed.parse().map_err(|_| Failure::Usage(USAGE))?),
         ["check-layers"] => layers::check(&repository),
         ["check-template"] => template::check(&repository),
         ["openapi"] => openapi::write(&repository),

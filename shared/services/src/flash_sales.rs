@@ -124,7 +124,7 @@ pub(crate) async fn shift(
 ) -> Result<bool, Error> {
     let mut transaction = Transaction::new();
     stock::shift(&mut transaction, variant, step);
-    flash_sales::check(&mut transaction, variant, version);
+    flash_sales::check(&mut transaction, variant, Some(version));
     match app.store.transact(transaction).await {
         Ok(()) => Ok(true),
         Err(StoreError::Refused(_)) => Ok(false),

@@ -313,9 +313,9 @@ fn count(
             None => stock::check(transaction, read),
         });
     }
-    if let Some(flash) = &stock.flash {
-        guards.push(flash_sales::check(transaction, variant, flash.version));
-    }
+    // The shards are not read at one instant: without this, units that were moved to a new shard meanwhile would be
+    // counted as missing.
+    guards.push(flash_sales::check(transaction, variant, stock.flash.as_ref().map(|flash| flash.version)));
     guards
 }
 

@@ -427,7 +427,7 @@ async fn no_unit_moves_into_a_shard_that_was_given_up_and_none_is_given_up_in_us
     test.flash_sale(&seller, &thing, 1, None).await;
     let mut late = Transaction::new();
     stock::shift(&mut late, &thing, Shift { from: 0, to: 2, quantity: 3 });
-    let guard = flash_sales_of_store::check(&mut late, &thing, terms);
+    let guard = flash_sales_of_store::check(&mut late, &thing, Some(terms));
     match test.app.store.transact(late).await {
         Err(StoreError::Refused(refusal)) => assert!(refusal.failed(guard)),
         other => panic!("{other:?}"),
@@ -440,6 +440,24 @@ async fn no_unit_moves_into_a_shard_that_was_given_up_and_none_is_given_up_in_us
     }
     assert!(matches!(test.app.store.transact(late).await, Err(StoreError::Refused(_))));
     test.assert_clean().await;
+}
+
+#[tokio::test]
+async fn units_that_move_to_a_new_shard_during_a_count_are_not_counted_as_missing() {
+    for seed in 0..20 {
+        let test = TestApp::new().await;
+        let seller = test.seller("shop").await;
+        let thing = test.goods(&seller, 1_000, 9).await;
+        test.db.random_faults(RandomFaults::new(seed));
+        // The count reads that nothing is spread, waits, and reads the first shard after units have left it.
+        test.db.fault(Rule::before(Operation::BatchGetItem, Fault::Unprocessed));
+        let counts = adjust(&test, &seller, &thing, Count::OnHand(12));
+        let spreads = test.flash_sale(&seller, &thing, 3, None);
+        let (counted, ()) = tokio::join!(counts, spreads);
+        counted.expect("counted");
+        assert_eq!(test.stock(&thing).await, (12, 0, 0));
+        test.assert_clean().await;
+    }
 }
 
 #[tokio::test]

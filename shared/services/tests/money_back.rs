@@ -176,7 +176,11 @@ async fn what_the_platform_alone_paid_for_goes_back_to_it() {
     give_up(&test, &id, &buyer, &[some(&gift, 2)]).await;
     assert_eq!(balances(&test).await.get(&seller), None);
     obey_all(&test, &gateway, &id).await;
-    assert_eq!((refunded(&test, &id).await, gateway.refund_keys()), (0, Vec::new()), "the buyer paid nothing");
+    assert_eq!(
+        (refunded(&test, &id).await, gateway.refund_keys()),
+        (0, Vec::new()),
+        "the buyer paid nothing"
+    );
 }
 
 #[tokio::test]
@@ -201,9 +205,11 @@ async fn units_of_several_shards_go_back_where_they_came_from_exactly_once() {
     test.deliver(&buyer, &seller, &id).await;
     let before = test.shards(&thing).await;
 
-    let asked = test.once(|returned: &Returned| Answer { status: 201, body: returned.sent_back.id.to_string() });
+    let asked =
+        test.once(|returned: &Returned| Answer { status: 201, body: returned.sent_back.id.to_string() });
     let wish = ([some(&thing, 3)], "too small");
-    let answer = returns::request(&test.app, &id, buyer.id(), (&wish.0, wish.1), &asked).await.expect("asked");
+    let answer =
+        returns::request(&test.app, &id, buyer.id(), (&wish.0, wish.1), &asked).await.expect("asked");
     let sent_back = sutler_domain::ids::ReturnId::parse(&answer.body).expect("a return");
     let decider = Decider { by: seller.id().clone(), staff: false };
     returns::approve(&test.app, &sent_back, &decider, &test.once(nothing)).await.expect("approved");
@@ -275,5 +281,8 @@ async fn units_of_the_largest_order_are_cancelled_in_one_step() {
     obey_all(&test, &gateway, &id).await;
     let read = test.read_order(&id).await;
     assert_eq!(read.order.value.state_name(), "refunded");
-    assert_eq!((gateway.refunded_minor(), uses(&test, &code).await), (read.order.value.totals.total.minor(), 0));
+    assert_eq!(
+        (gateway.refunded_minor(), uses(&test, &code).await),
+        (read.order.value.totals.total.minor(), 0)
+    );
 }

@@ -83,9 +83,10 @@ pub fn save(
     })
 }
 
-/// Lets all fail unless the variant is still sold as it was at `version`.
-pub fn check(transaction: &mut Transaction, variant: &VariantId, version: Version) -> Guard {
-    transaction.check(flash_key(variant), Expression::at_version(version))
+/// Lets all fail unless the variant is still sold as it was when its record was read, or found missing.
+pub fn check(transaction: &mut Transaction, variant: &VariantId, read: Option<Version>) -> Guard {
+    let missing = || Expression::when("attribute_not_exists(#pk)");
+    transaction.check(flash_key(variant), read.map_or_else(missing, Expression::at_version))
 }
 
 /// Counts units that a buyer gets; refused beyond the limit. The caller makes sure that `quantity` itself is within it.
