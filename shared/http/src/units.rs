@@ -6,6 +6,7 @@ use sutler_domain::{
     order::{self, Units},
     problem::Problem,
     shipment::Shipment,
+    time::Timestamp,
 };
 use utoipa::ToSchema;
 
@@ -74,7 +75,7 @@ impl From<&Shipment> for ShipmentView {
             tracking_number: shipment.tracking.number().to_owned(),
             lines: shipment.lines.iter().map(UnitsView::from).collect(),
             shipped_at: shipment.shipped_at.rfc3339(),
-            delivered_at: shipment.delivered_at().map(|at| at.rfc3339()),
+            delivered_at: shipment.delivered_at().map(Timestamp::rfc3339),
         }
     }
 }

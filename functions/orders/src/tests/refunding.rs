@@ -1,3 +1,5 @@
+#![expect(clippy::arithmetic_side_effects, reason = "a test may stop")]
+
 use serde_json::{Value, json};
 use sutler_domain::{
     account::Role,
@@ -304,10 +306,10 @@ async fn goods_are_never_restocked_twice_by_two_refunds_or_though_shipped() {
         let body = of(&market.thing, 2);
         let cancel = test.call(cancel_order::handle, on("POST", &id, "/cancel").by(&market.buyer));
         let tracking = Tracking::parse("dhl", "1").unwrap();
-        let (parcel, seller) = (NewShipment { tracking, lines: None }, market.seller.seller());
+        let (shipment, seller) = (NewShipment { tracking, lines: None }, market.seller.seller());
         let render = |_: &_| Answer { status: 200, body: String::new() };
         let once = Once { key: None, render, at: test.app.now() };
-        let ship = shipping::ship(&test.app, &id, &seller, &parcel, &once);
+        let ship = shipping::ship(&test.app, &id, &seller, &shipment, &once);
         let (one, two, _, _) =
             tokio::join!(market.refund(&id, &body), market.refund(&id, &body), cancel, ship);
         test.db.calm();

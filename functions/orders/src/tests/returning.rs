@@ -1,3 +1,5 @@
+#![expect(clippy::arithmetic_side_effects, reason = "a test may stop")]
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -134,7 +136,7 @@ async fn only_what_was_delivered_lately_and_is_not_on_its_way_back_can_be_return
     let refused = test.refused(request_return::handle, three).await;
     is(&refused, 409, "too-many-units");
     assert_eq!(refused.body["possible"], 2);
-    test.clock().advance(DAY * 30 - Duration::from_secs(1));
+    test.clock().advance((DAY * 30).checked_sub(Duration::from_secs(1)).unwrap());
     let buyer = TestUser { token: test.sign_in(&market.buyer.user), ..market.buyer.clone() };
     let one = asking(&id, &buyer, &units(&market.thing, 1));
     assert_eq!(test.call(request_return::handle, one.clone()).await.status, 201);

@@ -186,6 +186,11 @@ async fn a_refund_says_how_much_and_why() {
     insta::assert_snapshot!("refunds", market.shown(&[(order.as_str(), "[order]")]));
 }
 
+fn once<T>(market: &Market) -> Once<T> {
+    let render = |_: &_| Answer { status: 200, body: String::new() };
+    Once { key: None, render, at: market.test.app.now() }
+}
+
 #[tokio::test]
 async fn whoever_has_to_know_of_cancelled_units_and_returns_is_told() {
     let market = Market::open().await;
@@ -195,10 +200,6 @@ async fn whoever_has_to_know_of_cancelled_units_and_returns_is_told() {
     drop(market.happened().await);
     let (app, buyer, seller) = (&market.test.app, market.buyer.id(), market.seller.id());
     let some = |quantity| vec![Units { variant: market.thing.clone(), quantity }];
-    fn once<T>(market: &Market) -> Once<T> {
-        let render = |_: &_| Answer { status: 200, body: String::new() };
-        Once { key: None, render, at: market.test.app.now() }
-    }
     orders::cancel(app, &order, buyer, Some(&some(1)), &once(&market)).await.unwrap();
     let of = RefundOf::Part { seller: None, lines: some(1), amount: None };
     let wish = RefundWish { by: seller.clone(), staff: false, of, destination: Destination::Wallet };
