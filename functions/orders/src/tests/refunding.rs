@@ -306,14 +306,14 @@ async fn goods_are_never_restocked_twice_by_two_refunds_or_though_shipped() {
         let body = of(&market.thing, 2);
         let cancel = test.call(cancel_order::handle, on("POST", &id, "/cancel").by(&market.buyer));
         let tracking = Tracking::parse("dhl", "1").unwrap();
-        let (shipment, seller) = (NewShipment { tracking, lines: None }, market.seller.seller());
+        let (parcel, seller) = (NewShipment { tracking, lines: None }, market.seller.seller());
         let render = |_: &_| Answer { status: 200, body: String::new() };
         let once = Once { key: None, render, at: test.app.now() };
-        let ship = shipping::ship(&test.app, &id, &seller, &shipment, &once);
-        let (one, two, _, _) =
+        let ship = shipping::ship(&test.app, &id, &seller, &parcel, &once);
+        let (first, second, _, _) =
             tokio::join!(market.refund(&id, &body), market.refund(&id, &body), cancel, ship);
         test.db.calm();
-        assert!([&one, &two].iter().filter(|answer| answer.status == 201).count() <= 1);
+        assert!([&first, &second].iter().filter(|answer| answer.status == 201).count() <= 1);
         let progress = test.read_order(&id).await.parts[0].value.lines[0].progress;
         assert!(progress.fits(2), "{progress:?}");
         let committed = progress.open(2);
