@@ -463,20 +463,26 @@ def _reads(world: World, seller: Person, buyer: Person, staff: Person) -> None:
     staff.call("GET", "/v1/admin/invariants")
 
 
+def _change(world: World, who: Person, method: str, path: str, there: Json, body: Json) -> None:
+    """Changes what has a version, based on the one that is there."""
+    world.api.call(method, path, body, token=who.token(), headers={"if-match": f'"{there["version"]}"'})
+
+
 def _catalog(world: World, seller: Person, staff: Person, number: int) -> None:
-    category = staff.call("POST", "/v1/categories", {"name": f"Bench {number}"})["id"]
-    staff.call("PATCH", f"/v1/categories/{category}", {"name": f"Benches {number}"})
-    seller.list_product(category, f"Vice {number}", 9_900, [3])
-    found = world.api.call("GET", f"/v1/products?category={category}")["items"]
+    category = staff.call("POST", "/v1/categories", {"name": f"Bench {number}"})
+    _change(world, staff, "PATCH", f"/v1/categories/{category['id']}", category, {"name": f"Benches {number}"})
+    seller.list_product(category["id"], f"Vice {number}", 9_900, [3])
+    found = world.api.call("GET", f"/v1/products?category={category['id']}")["items"]
     path = f"/v1/products/{found[0]['id']}"
-    seller.call("PATCH", path, {"title": f"Large vice {number}"})
+    product = world.api.call("GET", path)
+    _change(world, seller, "PATCH", path, product, {"title": f"Large vice {number}"})
+    variant = seller.call("GET", path)["variants"][0]
+    _change(world, seller, "PATCH", f"{path}/variants/{variant['id']}", variant, {"price": usd(9_500)})
+    seller.call("DELETE", f"{path}/variants/{variant['id']}")
     size = [{"name": "size", "value": "size 1"}]
-    variant = seller.call("GET", path)["variants"][0]["id"]
-    seller.call("PATCH", f"{path}/variants/{variant}", {"price": usd(9_500)})
-    seller.call("DELETE", f"{path}/variants/{variant}")
     seller.call("POST", f"{path}/variants", {"options": size, "quantity": 1, "price": usd(9_500)})
     seller.call("DELETE", path)
-    staff.call("DELETE", f"/v1/categories/{category}")
+    staff.call("DELETE", f"/v1/categories/{category['id']}")
 
 
 def _stock(seller: Person, variant: str) -> None:
@@ -487,27 +493,21 @@ def _stock(seller: Person, variant: str) -> None:
     seller.call("PUT", f"{path}/flash-sale", {"shards": 1})
 
 
-def _revised(world: World, who: Person, path: str, body: Json) -> None:
-    """Replaces what has a version, based on the one that is there."""
-    there = who.send("GET", path)
-    answer = world.api.send("PUT", path, body, token=who.token(), headers={"if-match": there.headers["etag"]})
-    if answer.status != 200:
-        raise Failure(f"PUT {path} was answered {answer.status}: {answer.body[:300]!r}")
-
-
 def _pricing(world: World, seller: Person, staff: Person, number: int) -> None:
     zones = [{"options": [{"id": "post", "name": "Post", "days_min": 1, "days_max": 3, "price": {"kind": "flat", "amount": usd(500)}}]}]
     tax = {"prices": "exclusive", "rounding": "per_order", "default_rate": 2_000, "shipping": {"kind": "as_goods"}, "rates": []}
-    _revised(world, staff, "/v1/admin/settings", {"tax": tax, "shipping": {"zones": zones}})
-    _revised(world, seller, "/v1/sellers/me/shipping", {"zones": zones})
+    for who, path, body in (
+        (staff, "/v1/admin/settings", {"tax": tax, "shipping": {"zones": zones}}),
+        (seller, "/v1/sellers/me/shipping", {"zones": zones}),
+    ):
+        _change(world, who, "PUT", path, who.call("GET", path), body)
+    code = f"BENCH-{number}"
     seller.call("POST", "/v1/coupons", {
-        "code": f"BENCH-{number}", "scope": "shop", "worth": {"kind": "percentage", "rate": 1_000},
+        "code": code, "scope": "shop", "worth": {"kind": "percentage", "rate": 1_000},
         "ends_at": time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 30 * 86_400)),
     })  # fmt: skip
-    version = next(one["version"] for one in seller.call("GET", "/v1/coupons?scope=shop")["items"] if one["code"] == f"BENCH-{number}")
-    world.api.call(
-        "PATCH", f"/v1/coupons/BENCH-{number}", {"active": True}, token=seller.token(), headers={"if-match": f'"{version}"'}
-    )
+    coupon = next(one for one in seller.call("GET", "/v1/coupons?scope=shop")["items"] if one["code"] == code)
+    _change(world, seller, "PATCH", f"/v1/coupons/{code}", coupon, {"active": True})
 
 
 def _carts(world: World, seller: Person, buyer: Person, variant: str, number: int) -> None:

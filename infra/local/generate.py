@@ -27,6 +27,7 @@ PATH_VALUES = {
     "part": f"sel_{ULID}",
     "code": "SPRING-10",
     "gateway": "paypal",
+    "return": f"ret_{ULID}0001",
 }
 ADDRESS = {
     "name": "Ada Example", "line1": "1 Market Street", "city": "Springfield", "region": "IL",
@@ -94,6 +95,12 @@ BODIES: dict[str, Any] = {
     "cancel_order": {},
     "claim_orders": {},
     "start_payment": {"gateway": "stripe"},
+    "refund_order": {
+        "lines": [{"variant": PATH_VALUES["variant"], "quantity": 1}], "amount": {"amount": 500, "currency": "USD"},
+        "destination": "card",
+    },
+    "request_return": {"lines": [{"variant": PATH_VALUES["variant"], "quantity": 1}], "reason": "Too small"},
+    "receive_return": {"sellable": [{"variant": PATH_VALUES["variant"], "quantity": 1}], "destination": "card"},
     "ship_part": {"carrier": "ups", "tracking_number": "1Z999AA10123456784"},
     "confirm_delivery": {},
     "stripe_webhook": {"id": "evt_1", "object": "event", "type": "payment_intent.succeeded"},

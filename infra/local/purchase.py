@@ -104,6 +104,7 @@ class Purchase:
             ("sellers ship their own parts, the buyer confirms", self.shipping),
             ("an unpaid order that is cancelled frees its stock and its payment", self.cancelled_unpaid),
             ("a paid order that is cancelled is refunded", self.cancelled_paid),
+            ("some units, some money and some goods go back, each once", self.given_back),
             ("money that comes after the end finds its goods again, or goes back", self.late_payment),
             ("a wrong amount never pays an order", self.wrong_amount),
             ("Chapa pays an order, by webhook", self.chapa),
@@ -390,6 +391,39 @@ class Purchase:
         checks.becomes("and noted here", lambda: self.payment_states(order), ["refunded"])
         told = partial(mail_count, self.seller, f"Cancelled sale: order {order['id']}")
         checks.becomes("the seller is told not to send it", told, 1)
+
+    def given_back(self) -> None:
+        checks, thing = self.checks, self.variants[0]
+        free, reserved, committed = self.stock(0)
+        order = self.place({thing: 3})
+        payment, path = self.pay(order), f"/v1/orders/{order['id']}"
+        one = {"lines": [{"variant": thing, "quantity": 1}]}
+        for person in (self.buyer, self.stranger, self.neighbour):
+            checks.refused("not theirs to give", partial(person.call, "POST", f"{path}/refunds", {"amount": {"amount": 1, "currency": "USD"}}), 404, "not-found")
+        first = self.seller.call("POST", f"{path}/refunds", one)["refund"]["amount"]["amount"]
+        checks.becomes("given back for a unit", lambda: self.refunded(payment["provider_id"]), first)
+        checks.equal("state of the order", self.state(order), "partially_refunded")
+        checks.equal("it is on sale again", self.stock(0), (free - 2, reserved, committed + 2))
+        part = f"{path}/parts/{order['parts'][0]['id']}"
+        parcel = {"carrier": "dhl", "tracking_number": "1", **one}
+        checks.equal("one is sent", self.seller.call("POST", f"{part}/shipments", parcel)["state"], "partly_shipped")
+        rest = {"carrier": "dhl", "tracking_number": "2"}
+        checks.equal("and the other", self.seller.call("POST", f"{part}/shipments", rest)["state"], "in_transit")
+        checks.equal("both arrive", self.buyer.call("POST", f"{part}/confirm-delivery")["state"], "delivered")
+        asked = self.buyer.call("POST", f"{path}/returns", {**one, "reason": "Too small"})["return"]
+        back = f"/v1/returns/{asked['id']}"
+        checks.refused("the buyer's word", lambda: self.buyer.call("POST", f"{back}/approve"), 404, "not-found")
+        checks.equal("the seller agrees", self.seller.call("POST", f"{back}/approve")["return"]["state"], "approved")
+        received = self.seller.call("POST", f"{back}/received", {"sellable": one["lines"]})
+        second = received["refund"]["amount"]["amount"]
+        checks.becomes("given back for the return", lambda: self.refunded(payment["provider_id"]), first + second)
+        checks.equal("it is on sale again", self.stock(0), (free - 1, reserved, committed))
+        some = {"amount": {"amount": 100, "currency": "USD"}, "destination": "wallet"}
+        checks.equal("to the wallet at once", self.seller.call("POST", f"{path}/refunds", some)["refund"]["state"], "succeeded")
+        left = order["totals"]["total"]["amount"] - first - second - 100
+        more = {"amount": {"amount": left + 1, "currency": "USD"}}
+        checks.refused("more than is left", lambda: self.seller.call("POST", f"{path}/refunds", more), 409, "refund-too-large")
+        checks.equal("the provider gave no more", self.refunded(payment["provider_id"]), first + second)
 
     def payment_states(self, order: Json) -> list[str]:
         return [payment["state"] for payment in self.buyer.call("GET", f"/v1/orders/{order['id']}")["payments"]]

@@ -4,7 +4,7 @@ use sutler_domain::ids::OrderId;
 use sutler_http::{ApiError, Body, Request, Response, request, response, views::ProblemView};
 use sutler_services::{App, orders};
 
-use crate::{reads_all, views::OrderView};
+use crate::{is_staff, views::OrderView};
 
 /// Shows an order: all of it to its buyer, their own part to a seller.
 ///
@@ -22,6 +22,6 @@ use crate::{reads_all, views::OrderView};
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let caller = request::user(app, &request).await?;
     let id = request::path(&request, "order", OrderId::parse)?;
-    let page = orders::get(app, &id, &caller.sub, reads_all(&caller)).await?;
+    let page = orders::get(app, &id, &caller.sub, is_staff(&caller)).await?;
     Ok(response::ok(&OrderView::from(&page)))
 }

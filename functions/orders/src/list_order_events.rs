@@ -10,7 +10,7 @@ use sutler_services::{
     orders::{self, History},
 };
 
-use crate::{reads_all, views::EventView};
+use crate::{is_staff, views::EventView};
 
 /// Shows what happened to an order, oldest first; each entry carries the hash of the one before.
 ///
@@ -30,7 +30,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let id = request::path(&request, "order", OrderId::parse)?;
     let limit = request::page(&request)?.limit;
     let after = request::query(&request, "cursor", str::parse)?;
-    let staff = reads_all(&caller);
+    let staff = is_staff(&caller);
     let (history, next) = orders::history(app, &id, &caller.sub, staff, after, limit).await?;
     let items = match history {
         History::Whole(events) => events.into_iter().map(EventView::whole).collect(),

@@ -4,6 +4,8 @@ mod cancelling;
 mod placing;
 mod pricing;
 mod reading;
+mod refunding;
+mod returning;
 
 use serde_json::{Value, json};
 use sutler_domain::ids::{AddressId, CartId, OrderId, VariantId};

@@ -5,16 +5,20 @@ use serde_json::{Value, json};
 use sutler_domain::{
     address::Address,
     event::Event,
-    order::{Order, OrderLine, OrderState, Part},
+    money::Money,
+    order::{Order, OrderLine, OrderState, Part, Progress},
     payment::Payment,
 };
 use sutler_http::{
     quote_view::{DeliveryView, TotalsView, UsedCouponView},
+    units::ShipmentView,
     views::MoneyView,
 };
 use sutler_services::orders::OrderPage;
 use sutler_store::orders::OrderAggregate;
 use utoipa::ToSchema;
+
+use crate::refund_views::{RefundView, ReturnView};
 
 /// An order. A seller sees their own part only, and no payments.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,7 +26,7 @@ pub struct OrderView {
     /// Its id.
     #[schema(example = "ord_01J8ZQ5K3N0V7X2Y4T6B8D9FGH")]
     pub id: String,
-    /// Where it is: `awaiting_payment`, `paid`, `completed`, `cancelled` or `refunded`.
+    /// Where it is: `awaiting_payment`, `paid`, `completed`, `cancelled`, `partially_refunded` or `refunded`.
     pub state: &'static str,
     /// Until when it has to be paid, while it waits for payment.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +46,15 @@ pub struct OrderView {
     /// The attempts to pay it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payments: Option<Vec<PaymentView>>,
+    /// What of its money went back, or is to; absent while there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<MoneyView>,
+    /// The refunds of its payments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refunds: Vec<RefundView>,
+    /// What of its goods goes back, or came back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub returns: Vec<ReturnView>,
 }
 
 /// Where goods go.
@@ -88,7 +101,8 @@ pub struct PartView {
     pub id: String,
     /// The shop's name.
     pub seller_name: String,
-    /// Where it is: `awaiting_payment`, `awaiting_shipment`, `in_transit`, `delivered` or `cancelled`.
+    /// Where it is: `awaiting_payment`, `awaiting_shipment`, `partly_shipped`, `in_transit`, `out_for_delivery`,
+    /// `delivered`, `return_requested`, `returned` or `cancelled`.
     pub state: &'static str,
     /// How it is sent, as the buyer chose.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,31 +110,35 @@ pub struct PartView {
     /// Who pays for the discount: `platform` or `seller`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discount_by: Option<&'static str>,
-    /// Who carries it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub carrier: Option<String>,
-    /// The carrier's number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tracking_number: Option<String>,
+    /// What was handed to carriers, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shipments: Vec<ShipmentView>,
     /// What is in it.
     pub lines: Vec<OrderLineView>,
     /// Its sums.
     pub totals: TotalsView,
+    /// What of it went back to the buyer, or is to; absent while there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<MoneyView>,
+}
+
+/// An amount that is shown once there is any.
+fn some_money(amount: Money) -> Option<MoneyView> {
+    (!amount.is_zero()).then(|| amount.into())
 }
 
 impl From<&Part> for PartView {
     fn from(part: &Part) -> Self {
-        let (carrier, tracking_number) = part.state.tracking().unzip();
         Self {
             id: part.seller.to_string(),
             seller_name: part.seller_name.clone(),
             state: part.state.name(),
             delivery: part.delivery.as_ref().map(DeliveryView::from),
             discount_by: (!part.totals.discount.is_zero()).then(|| part.discount_by.name()),
-            carrier: carrier.map(str::to_owned),
-            tracking_number: tracking_number.map(str::to_owned),
+            shipments: part.shipments.iter().map(ShipmentView::from).collect(),
             lines: part.lines.iter().map(OrderLineView::from).collect(),
             totals: (&part.totals).into(),
+            refunded: part.refunded.total().ok().and_then(some_money),
         }
     }
 }
@@ -144,6 +162,31 @@ pub struct OrderLineView {
     pub discount: MoneyView,
     /// The tax on what is left, in the price or on top of it.
     pub tax: MoneyView,
+    /// What became of the units; absent while nothing did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressView>,
+}
+
+/// How many units of a line went where; those neither cancelled nor shipped are still to be sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProgressView {
+    /// Will not be sent.
+    pub cancelled: u32,
+    /// Were handed to a carrier.
+    pub shipped: u32,
+    /// Of those, arrived.
+    pub delivered: u32,
+    /// Of those, are to go back.
+    pub returning: u32,
+    /// Of those, came back.
+    pub returned: u32,
+}
+
+impl From<Progress> for ProgressView {
+    fn from(progress: Progress) -> Self {
+        let Progress { cancelled, shipped, delivered, returning, returned } = progress;
+        Self { cancelled, shipped, delivered, returning, returned }
+    }
 }
 
 /// One option of a variant.
@@ -171,6 +214,7 @@ impl From<&OrderLine> for OrderLineView {
             total: line.total.into(),
             discount: line.discount.into(),
             tax: line.tax.into(),
+            progress: (!line.progress.is_untouched()).then(|| line.progress.into()),
         }
     }
 }
@@ -182,7 +226,7 @@ pub struct PaymentView {
     pub attempt: u32,
     /// Which provider.
     pub gateway: String,
-    /// Where it is: `requires_action`, `succeeded`, `cancelled`, `refund_pending` or `refunded`.
+    /// Where it is: `requires_action`, `cancelled`, `succeeded`, `refund_pending`, `partially_refunded` or `refunded`.
     pub state: &'static str,
     /// What it is for.
     pub amount: MoneyView,
@@ -214,7 +258,7 @@ impl OrderView {
         };
         Self {
             id: order.id.to_string(),
-            state: order.state.name(),
+            state: order.state_name(),
             expires_at,
             placed_at: order.placed_at.rfc3339(),
             totals: (&order.totals).into(),
@@ -222,6 +266,9 @@ impl OrderView {
             parts,
             address: Some((&order.address).into()),
             payments,
+            refunded: some_money(order.refunded),
+            refunds: Vec::new(),
+            returns: Vec::new(),
         }
     }
 
@@ -236,7 +283,11 @@ impl From<&OrderAggregate> for OrderView {
     fn from(aggregate: &OrderAggregate) -> Self {
         let parts = aggregate.parts.iter().map(|part| PartView::from(&part.value)).collect();
         let payments = aggregate.payments.iter().map(|payment| PaymentView::from(&payment.value)).collect();
-        Self::new(&aggregate.order.value, parts, Some(payments))
+        Self {
+            refunds: aggregate.refunds.iter().map(|refund| RefundView::from(&refund.value)).collect(),
+            returns: aggregate.returns.iter().map(|sent_back| ReturnView::from(&sent_back.value)).collect(),
+            ..Self::new(&aggregate.order.value, parts, Some(payments))
+        }
     }
 }
 
@@ -244,10 +295,19 @@ impl From<&OrderPage> for OrderView {
     fn from(page: &OrderPage) -> Self {
         match page {
             OrderPage::Buyer(aggregate) => aggregate.as_ref().into(),
-            OrderPage::Seller { order, part } => {
+            OrderPage::Seller { order, part, returns } => {
                 let view = Self::new(order, vec![PartView::from(part.as_ref())], None);
                 let address = view.address.filter(|_| part.state.shows_address());
-                Self { totals: (&part.totals).into(), coupon: None, address, ..view }
+                Self {
+                    // What of the other parts went back is not this seller's business.
+                    state: order.state.name(),
+                    totals: (&part.totals).into(),
+                    coupon: None,
+                    address,
+                    refunded: part.refunded.total().ok().and_then(some_money),
+                    returns: returns.iter().map(ReturnView::from).collect(),
+                    ..view
+                }
             }
         }
     }
@@ -273,7 +333,7 @@ impl From<&Order> for OrderCard {
     fn from(order: &Order) -> Self {
         Self {
             id: order.id.to_string(),
-            state: order.state.name(),
+            state: order.state_name(),
             placed_at: order.placed_at.rfc3339(),
             total: order.totals.total.into(),
             lines: None,

@@ -5,7 +5,7 @@ use sutler_domain::{
     account::Role,
     ids::{OrderId, VariantId},
 };
-use sutler_testkit::{Stage, TestAnswer, TestApp, TestCall, TestUser};
+use sutler_testkit::{RandomFaults, Stage, TestAnswer, TestApp, TestCall, TestUser};
 
 use crate::{confirm_delivery, ship_part};
 
@@ -198,7 +198,18 @@ async fn bad_shipments_name_their_fields() {
         (with("tracking_number", json!("1".repeat(81))), &["/tracking_number: invalid"]),
         (with("tracking_number", json!("1\u{0}")), &["/tracking_number: invalid"]),
         (with("tracking_number", json!(["1"])), &["/tracking_number: wrong-type"]),
-        (with("lines", json!([])), &["/lines: unknown-field"]),
+        (with("lines", json!([])), &["/lines: empty"]),
+        (with("lines", json!({})), &["/lines: wrong-type"]),
+        (with("lines", json!([{"quantity": 1}])), &["/lines/0/variant: missing"]),
+        (
+            with("lines", json!([{"variant": market.thing, "quantity": 0}])),
+            &["/lines/0/quantity: out-of-range"],
+        ),
+        (with("lines", json!([{"variant": market.thing, "quantity": -1}])), &["/lines/0/quantity: invalid"]),
+        (
+            with("lines", json!([{"variant": market.thing, "quantity": 1, "x": 1}])),
+            &["/lines/0/x: unknown-field"],
+        ),
         (with("seller", json!("sel_1")), &["/seller: unknown-field"]),
     ] {
         let call = shipping(&id, &market.seller).json(&body);
@@ -219,7 +230,89 @@ async fn bad_shipments_name_their_fields() {
     }
     let longest = json!({"carrier": format!(" {} ", "é".repeat(40)), "tracking_number": "1".repeat(80)});
     let answer = market.ship(shipping(&id, &market.seller).json(&longest)).await;
-    assert_eq!((answer.status, &answer.body["carrier"]), (200, &json!("é".repeat(40))));
+    assert_eq!((answer.status, &answer.body["shipments"][0]["carrier"]), (200, &json!("é".repeat(40))));
+}
+
+fn some(variant: &VariantId, quantity: u32, number: &str) -> Value {
+    let lines = [json!({"variant": variant, "quantity": quantity})];
+    json!({"carrier": "dhl", "tracking_number": number, "lines": lines})
+}
+
+#[tokio::test]
+async fn a_part_is_sent_in_several_shipments_and_each_arrives_by_itself() {
+    let market = Market::open().await;
+    let test = &market.test;
+    let other = test.goods(&market.seller, 333, 9).await;
+    let id = test.order(&market.buyer, &[(&market.thing, 3), (&other, 2)]).await;
+    test.pay(&market.buyer, &id).await;
+    let first = market.ship(shipping(&id, &market.seller).json(&some(&market.thing, 2, "1"))).await;
+    assert_eq!((first.status, &first.body["state"]), (200, &json!("partly_shipped")), "{}", first.text);
+    assert_eq!((test.stock(&market.thing).await, test.stock(&other).await), ((7, 0, 1), (7, 0, 2)));
+    // The same again changes nothing; other goods under that number are refused.
+    drop(test.db.drain_stream());
+    assert_eq!(market.ship(shipping(&id, &market.seller).json(&some(&market.thing, 2, "1"))).await, first);
+    assert_eq!(test.db.drain_stream(), []);
+    let twice = shipping(&id, &market.seller).json(&some(&market.thing, 1, "1"));
+    is(&test.refused(ship_part::handle, twice).await, 409, "taken");
+    let too_many = shipping(&id, &market.seller).json(&some(&market.thing, 2, "2"));
+    let refused = test.refused(ship_part::handle, too_many).await;
+    is(&refused, 409, "too-many-units");
+    assert_eq!((&refused.body["requested"], &refused.body["possible"]), (&json!(2), &json!(1)));
+
+    let shipment = first.body["shipments"][0]["id"].as_str().unwrap().to_owned();
+    let arrived = json!({ "shipment": shipment });
+    let one = confirming(&id, &market.seller).json(&arrived).by(&market.buyer);
+    let answer = test.call(confirm_delivery::handle, one).await;
+    assert_eq!((answer.status, &answer.body["state"]), (200, &json!("partly_shipped")), "{}", answer.text);
+    let rest = json!({"carrier": "ups", "tracking_number": "2"});
+    let second = market.ship(shipping(&id, &market.seller).json(&rest)).await;
+    assert_eq!((second.status, &second.body["state"]), (200, &json!("in_transit")), "{}", second.text);
+    insta::assert_json_snapshot!("ship_part_twice", second.body);
+    assert_eq!((test.stock(&market.thing).await, test.stock(&other).await), ((7, 0, 0), (7, 0, 0)));
+    assert_eq!(market.order_state(&id).await, "paid");
+    let last = market.confirm(&id, &market.seller).await;
+    assert_eq!((last.status, &last.body["state"]), (200, &json!("delivered")), "{}", last.text);
+    assert_eq!(market.order_state(&id).await, "completed");
+    test.assert_clean().await;
+}
+
+#[tokio::test]
+async fn nobody_ships_lines_that_are_not_theirs() {
+    let market = Market::open().await;
+    let test = &market.test;
+    let rival = test.seller("eve").await;
+    let other = test.goods(&rival, 333, 9).await;
+    let id = test.order(&market.buyer, &[(&market.thing, 2), (&other, 3)]).await;
+    test.pay(&market.buyer, &id).await;
+    let foreign = shipping(&id, &market.seller).json(&some(&other, 1, "1"));
+    let answer = test.refused(ship_part::handle, foreign).await;
+    assert_eq!((answer.status, answer.invalid_fields()), (422, vec!["/lines/0/variant: unknown".to_owned()]));
+    let shipped = market.ship(shipping(&id, &market.seller)).await;
+    let shipment = json!({ "shipment": shipped.body["shipments"][0]["id"] });
+    market.ship(shipping(&id, &rival)).await;
+    let elsewhere = confirming(&id, &rival).json(&shipment).by(&market.buyer);
+    is(&test.refused(confirm_delivery::handle, elsewhere).await, 404, "not-found");
+    let unknown = confirming(&id, &rival).json(&json!({"shipment": "x"})).by(&market.buyer);
+    let answer = test.refused(confirm_delivery::handle, unknown).await;
+    assert_eq!((answer.status, answer.invalid_fields()), (422, vec!["/shipment: invalid".to_owned()]));
+}
+
+#[tokio::test]
+async fn two_shipments_at_once_never_send_a_unit_twice() {
+    for seed in 0..8 {
+        let market = Market::open().await;
+        let test = &market.test;
+        let id = test.order(&market.buyer, &[(&market.thing, 3)]).await;
+        test.pay(&market.buyer, &id).await;
+        test.db.random_faults(RandomFaults::rough(seed));
+        let send = |number| market.ship(shipping(&id, &market.seller).json(&some(&market.thing, 2, number)));
+        let (one, two) = tokio::join!(send("1"), send("2"));
+        test.db.calm();
+        assert!(one.status != 200 || two.status != 200, "four of three were sent: {} {}", one.text, two.text);
+        let (available, reserved, committed) = test.stock(&market.thing).await;
+        assert!((available, reserved) == (7, 0) && (committed == 1 || committed == 3), "seed {seed}");
+        test.assert_clean().await;
+    }
 }
 
 #[tokio::test]

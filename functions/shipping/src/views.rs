@@ -2,33 +2,29 @@
 
 use serde::Serialize;
 use sutler_domain::{idempotency::Answer, order::Part};
-use sutler_http::response;
+use sutler_http::{response, units::ShipmentView};
 use utoipa::ToSchema;
 
 /// Where a part is.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ShipmentView {
+pub struct ShippedPartView {
     /// The order.
     pub order: String,
     /// The part.
     pub part: String,
-    /// `in_transit` or `delivered`.
+    /// `partly_shipped`, `in_transit`, `delivered` and so on; it follows from the shipments and from what is left.
     pub state: &'static str,
-    /// Who carries it.
-    pub carrier: Option<String>,
-    /// The carrier's number.
-    pub tracking_number: Option<String>,
+    /// What was handed to carriers, oldest first.
+    pub shipments: Vec<ShipmentView>,
 }
 
-impl From<&Part> for ShipmentView {
+impl From<&Part> for ShippedPartView {
     fn from(part: &Part) -> Self {
-        let (carrier, tracking_number) = part.state.tracking().unzip();
         Self {
             order: part.order.to_string(),
             part: part.seller.to_string(),
             state: part.state.name(),
-            carrier: carrier.map(str::to_owned),
-            tracking_number: tracking_number.map(str::to_owned),
+            shipments: part.shipments.iter().map(ShipmentView::from).collect(),
         }
     }
 }
@@ -36,5 +32,5 @@ impl From<&Part> for ShipmentView {
 /// Renders a part that moved.
 #[must_use]
 pub fn moved(part: &Part) -> Answer {
-    response::ok_answer(&ShipmentView::from(part))
+    response::ok_answer(&ShippedPartView::from(part))
 }

@@ -1,4 +1,4 @@
-//! The simulation's own books, kept from what the streams show, and the rules that every single change must obey.
+//! The simulation's own books, kept from what the streams show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sutler_domain::{
     event::{Event, EventKind},
-    ids::{OrderId, SellerId, VariantId},
-    order::{CancelReason, Order, OrderState, Part, PartState},
-    payment::{Payment, PaymentState},
+    ids::{OrderId, ReturnId, SellerId, VariantId},
+    order::{Order, Part},
+    payment::Payment,
+    refund::Refund,
+    returns::Return,
     stock::{QUANTITY_MAX, Stock, StockOp},
     time::Timestamp,
 };
@@ -20,7 +22,11 @@ use sutler_store::{
 };
 use sutler_testkit::{Change, Item};
 
-use crate::{coupons::Ledger, sellers::RECOUNT};
+use crate::{
+    coupons::Ledger,
+    sellers::RECOUNT,
+    steps::{check_order, check_part, check_payment, check_refund, check_return, check_rewrite},
+};
 
 /// What the streams told so far.
 #[derive(Debug, Default)]
@@ -31,6 +37,10 @@ pub struct Books {
     pub parts: BTreeMap<(OrderId, SellerId), Part>,
     /// Their payments.
     pub payments: BTreeMap<(OrderId, u32), Payment>,
+    /// What of their money goes back.
+    pub refunds: BTreeMap<(OrderId, u32, u32), Refund>,
+    /// What of their goods goes back.
+    pub returns: BTreeMap<ReturnId, Return>,
     /// Their events, in order.
     pub events: BTreeMap<String, Vec<Event>>,
     /// Stock as it is.
@@ -45,8 +55,10 @@ pub struct Books {
     pub answers: BTreeMap<String, String>,
     /// The codes of declined payments that were noted.
     declined: BTreeSet<(String, String)>,
-    /// What moved for which order, so that nothing does twice.
-    moved: BTreeMap<(VariantId, u8, String), Vec<StockOp>>,
+    /// Where the units of each line of each order are, shard by shard, so that none moves twice.
+    moved: BTreeMap<(VariantId, u8, String), Held>,
+    /// How many units of each line of each order are with their buyer or a carrier.
+    shipped: BTreeMap<(VariantId, String), u32>,
 }
 
 /// A correction as the stream told of it, shard by shard.
@@ -60,6 +72,41 @@ pub struct Corrected {
     pub before: i64,
     /// In which shards.
     shards: BTreeSet<u8>,
+}
+
+/// Where the units of one line of one order are that a shard had.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Held {
+    reserved: u32,
+    released: u32,
+    committed: u32,
+}
+
+impl Held {
+    /// After an operation on `n` of them; nothing when it cannot follow.
+    fn after(self, op: StockOp, n: u32) -> Option<Self> {
+        let Self { reserved, committed, .. } = self;
+        match op {
+            StockOp::Reserve if self == Self::default() => Some(Self { reserved: n, ..self }),
+            StockOp::Release if reserved == n => Some(Self { reserved: 0, released: n, ..self }),
+            StockOp::Commit if reserved == n => Some(Self { reserved: 0, committed: n, ..self }),
+            // An order that takes its units again may find them in another shard.
+            StockOp::Take if reserved == 0 && committed == 0 => {
+                Some(Self { released: 0, committed: n, ..self })
+            }
+            StockOp::Ship | StockOp::Restock => Some(Self { committed: committed.checked_sub(n)?, ..self }),
+            StockOp::Reserve
+            | StockOp::Release
+            | StockOp::Commit
+            | StockOp::Take
+            | StockOp::Return
+            | StockOp::Create
+            | StockOp::Add
+            | StockOp::Remove
+            | StockOp::ShiftOut
+            | StockOp::ShiftIn => None,
+        }
+    }
 }
 
 impl Books {
@@ -105,6 +152,17 @@ impl Books {
                 let place = (payment.order.clone(), payment.attempt);
                 let before = self.payments.insert(place, payment.clone());
                 check_payment(before.as_ref(), &payment, wrong);
+            }
+            "refund" => {
+                let refund: Refund = read(new)?;
+                let place = (refund.order.clone(), refund.attempt, refund.number);
+                let before = self.refunds.insert(place, refund.clone());
+                check_refund(before.as_ref(), &refund, wrong);
+            }
+            "return" => {
+                let sent_back: Return = read(new)?;
+                let before = self.returns.insert(sent_back.id.clone(), sent_back.clone());
+                check_return(before.as_ref(), &sent_back, wrong);
             }
             "event" => self.enter_event(read(new)?, wrong),
             "flash_sale" => {
@@ -177,11 +235,25 @@ impl Books {
             | StockOp::Take
             | StockOp::Ship
             | StockOp::Restock => {
-                let moves = self.moved.entry((id.clone(), stock.shard, last.last_ref.clone())).or_default();
-                if !may_follow(moves.last().copied(), op) {
-                    wrong.push(format!("{id} for {}: {} after {moves:?}", last.last_ref, op.name()));
+                let place = (id.clone(), stock.shard, last.last_ref.clone());
+                let held = self.moved.entry(place).or_default();
+                match held.after(op, n) {
+                    Some(next) => *held = next,
+                    None => {
+                        wrong.push(format!("{id} for {}: {} of {n} with {held:?}", last.last_ref, op.name()));
+                    }
                 }
-                moves.push(op);
+                if op == StockOp::Ship {
+                    let shipped = self.shipped.entry((id.clone(), last.last_ref.clone())).or_default();
+                    *shipped = shipped.saturating_add(n);
+                }
+            }
+            StockOp::Return => {
+                let shipped = self.shipped.entry((id.clone(), last.last_ref.clone())).or_default();
+                match shipped.checked_sub(n) {
+                    Some(rest) => *shipped = rest,
+                    None => wrong.push(format!("{n} of {id} came back, and {shipped} were sent")),
+                }
             }
         }
         self.stocks.insert(place, stock);
@@ -211,138 +283,4 @@ impl Books {
 
 fn read<T: DeserializeOwned>(item: &Item) -> Result<T, sutler_store::StoreError> {
     decode(item).map(|read| read.value)
-}
-
-/// What may happen to the units of one line of one order, one after the other.
-fn may_follow(before: Option<StockOp>, op: StockOp) -> bool {
-    use StockOp::{Commit, Release, Reserve, Restock, Ship, Take};
-    matches!(
-        (before, op),
-        // An order that takes its units again may find them in another shard.
-        (None, Reserve | Take)
-            | (Some(Reserve), Release | Commit)
-            | (Some(Release), Take)
-            | (Some(Commit | Take), Ship | Restock)
-    )
-}
-
-/// History is never rewritten, and every change builds on the one before.
-fn check_rewrite(name: &str, kind: &str, old: &Item, new: &Item, now: Timestamp, wrong: &mut Vec<String>) {
-    let number = |item: &Item, name: &str| {
-        item.get(name).and_then(|value| value.as_n().ok()).and_then(|n| n.parse::<i64>().ok()).unwrap_or(0)
-    };
-    match kind {
-        "event" | "movement" | "ledger_tx" | "inbox" => wrong.push(format!("{name} was written over")),
-        "idempotency" => {
-            if number(old, "ttl") > now.seconds() {
-                wrong.push(format!("the answer {name} was written over"));
-            }
-        }
-        _ => {
-            let (before, after) = (number(old, "version"), number(new, "version"));
-            if after != before.saturating_add(1) {
-                wrong.push(format!("{name} went from version {before} to {after}: a change was lost"));
-            }
-        }
-    }
-}
-
-fn check_order(before: Option<&Order>, order: &Order, wrong: &mut Vec<String>) {
-    let id = &order.id;
-    let Some(before) = before else {
-        if !matches!(order.state, OrderState::AwaitingPayment { .. }) || order.attempts != 0 {
-            wrong.push(format!("{id} was not new when it was placed"));
-        }
-        return;
-    };
-    if (before.placed_by(), &before.totals, &before.sellers)
-        != (order.placed_by(), &order.totals, &order.sellers)
-    {
-        wrong.push(format!("{id} changed what was agreed"));
-    }
-    if before.guest.is_some() && before.buyer != order.buyer {
-        wrong.push(format!("{id} changed hands twice"));
-    }
-    let allowed = match (&before.state, &order.state) {
-        (old, new) if old == new => true,
-        (OrderState::AwaitingPayment { expires_at }, OrderState::Cancelled { reason, at }) => {
-            *reason == CancelReason::Buyer || at >= expires_at
-        }
-        (OrderState::AwaitingPayment { .. } | OrderState::Cancelled { .. }, OrderState::Paid { .. })
-        | (OrderState::Paid { .. }, OrderState::Completed { .. } | OrderState::Refunded { .. }) => true,
-        _ => false,
-    };
-    if !allowed {
-        wrong.push(format!("{id} went from {:?} to {:?}", before.state, order.state));
-    }
-    if order.attempts != before.attempts {
-        check_claim(before, order, wrong);
-    }
-}
-
-/// An attempt is claimed while the order waits, in time, and while no other is open.
-fn check_claim(before: &Order, order: &Order, wrong: &mut Vec<String>) {
-    let id = &order.id;
-    let Some(open) = &order.open_attempt else {
-        wrong.push(format!("{id} counts an attempt that is not open"));
-        return;
-    };
-    if before.open_attempt.is_some() {
-        wrong.push(format!("{id} has a second attempt beside an open one"));
-    }
-    match &order.state {
-        OrderState::AwaitingPayment { expires_at } if *expires_at > open.since => {}
-        OrderState::AwaitingPayment { .. } => {
-            wrong.push(format!("{id} got an attempt after its time to pay"));
-        }
-        OrderState::Paid { .. }
-        | OrderState::Completed { .. }
-        | OrderState::Cancelled { .. }
-        | OrderState::Refunded { .. } => {
-            wrong.push(format!("{id} got an attempt though it is {}", order.state.name()));
-        }
-    }
-}
-
-fn check_part(before: Option<&Part>, part: &Part, wrong: &mut Vec<String>) {
-    use PartState::{AwaitingPayment, AwaitingShipment, Cancelled, Delivered, InTransit};
-    let allowed = match (before.map(|before| &before.state), &part.state) {
-        (None | Some(Cancelled { .. }), AwaitingPayment) => before.is_none(),
-        (Some(AwaitingPayment), AwaitingShipment | Cancelled { .. })
-        | (Some(AwaitingShipment), InTransit { .. } | Cancelled { .. })
-        | (Some(Cancelled { .. }), AwaitingShipment)
-        | (Some(InTransit { .. }), Delivered { .. }) => true,
-        _ => false,
-    };
-    if !allowed {
-        let before = before.map(|before| before.state.name());
-        wrong.push(format!(
-            "{} of {} went from {before:?} to {}",
-            part.seller,
-            part.order,
-            part.state.name()
-        ));
-    }
-}
-
-fn check_payment(before: Option<&Payment>, payment: &Payment, wrong: &mut Vec<String>) {
-    use PaymentState::{Cancelled, RefundPending, Refunded, RequiresAction, Succeeded};
-    let allowed = match (before.map(|before| &before.state), &payment.state) {
-        (None, Refunded { .. }) => false,
-        // A refusal that is told late is noted on an attempt that has ended since.
-        (Some(Cancelled { at: before }), Cancelled { at: after }) => before == after,
-        (None, _)
-        | (
-            Some(RequiresAction),
-            RequiresAction | Succeeded { .. } | Cancelled { .. } | RefundPending { .. },
-        )
-        | (Some(Succeeded { .. }), RefundPending { .. })
-        | (Some(RefundPending { .. }), Refunded { .. }) => true,
-        _ => false,
-    };
-    if !allowed {
-        let before = before.map(|before| before.state.name());
-        let (order, attempt, after) = (&payment.order, payment.attempt, payment.state.name());
-        wrong.push(format!("payment {attempt} of {order} went from {before:?} to {after}"));
-    }
 }

@@ -22,8 +22,8 @@ use sutler_services::{
 use sutler_store::orders::OrderAggregate;
 
 use crate::{
-    coupons,
-    delivery::{Line, deliver_batch, deliver_messages, rebalance, sweep},
+    back, coupons,
+    delivery::{Line, deliver_batch, deliver_messages, rebalance, resolve, sweep},
     lock,
     provider::Deed,
     sellers::{change_price, correct, correct_again, recount, set_flash_sale, ship, ship_as},
@@ -45,6 +45,12 @@ pub enum Deeds {
     ActAtProvider,
     Cancel,
     ConfirmDelivery,
+    CancelUnits,
+    Refund,
+    AskReturn,
+    DecideReturn,
+    ReceiveReturn,
+    Resolve,
     Ship,
     Correct,
     CorrectAgain,
@@ -63,7 +69,7 @@ pub enum Deeds {
 }
 
 /// How often each is done.
-const WEIGHTS: [(u64, Deeds); 24] = [
+const WEIGHTS: [(u64, Deeds); 30] = [
     (14, Deeds::Shop),
     (4, Deeds::FillCart),
     (2, Deeds::Quote),
@@ -72,8 +78,14 @@ const WEIGHTS: [(u64, Deeds); 24] = [
     (16, Deeds::StartPayment),
     (16, Deeds::ActAtProvider),
     (4, Deeds::Cancel),
-    (4, Deeds::ConfirmDelivery),
-    (5, Deeds::Ship),
+    (7, Deeds::ConfirmDelivery),
+    (4, Deeds::CancelUnits),
+    (5, Deeds::Refund),
+    (5, Deeds::AskReturn),
+    (4, Deeds::DecideReturn),
+    (4, Deeds::ReceiveReturn),
+    (2, Deeds::Resolve),
+    (8, Deeds::Ship),
     (4, Deeds::Correct),
     (3, Deeds::CorrectAgain),
     (2, Deeds::Recount),
@@ -105,6 +117,12 @@ pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
         Deeds::ActAtProvider => Box::pin(async move { act_at_provider(&w) }),
         Deeds::Cancel => Box::pin(cancel(w)),
         Deeds::ConfirmDelivery => Box::pin(confirm_delivery(w)),
+        Deeds::CancelUnits => Box::pin(back::cancel_units(w)),
+        Deeds::Refund => Box::pin(back::refund(w)),
+        Deeds::AskReturn => Box::pin(back::ask(w)),
+        Deeds::DecideReturn => Box::pin(back::decide(w)),
+        Deeds::ReceiveReturn => Box::pin(back::receive(w)),
+        Deeds::Resolve => Box::pin(resolve(w)),
         Deeds::Ship => Box::pin(ship(w)),
         Deeds::Correct => Box::pin(correct(w)),
         Deeds::CorrectAgain => Box::pin(correct_again(w)),
@@ -258,12 +276,12 @@ async fn claim_orders(world: Arc<World>) {
 }
 
 /// Mostly the buyer, sometimes somebody else, who must be refused.
-fn caller(world: &World, order: &Order) -> UserId {
+pub fn caller(world: &World, order: &Order) -> UserId {
     let stranger = world.chance.happens(60).then(|| world.chance.pick(&world.buyers)).flatten();
     stranger.map_or_else(|| order.buyer.clone(), |stranger| stranger.user.clone())
 }
 
-fn judge<T>(world: &World, caller: &UserId, order: &Order, what: &str, outcome: &Result<T, Error>) {
+pub fn judge<T>(world: &World, caller: &UserId, order: &Order, what: &str, outcome: &Result<T, Error>) {
     let what = format!("{caller} {what} {}", order.id);
     world.ended(&what, outcome);
     if outcome.is_ok() && *caller != order.buyer {
@@ -315,7 +333,7 @@ async fn give_up(world: &World, order: &Order) {
     let caller = caller(world, order);
     let key = world.chance.happens(500).then(|| format!("cancel {}", order.id));
     let once = world.once::<OrderAggregate>(caller.as_str(), "cancel_order", key.as_deref(), "", ok);
-    let cancelled = orders::cancel(&world.app, &order.id, &caller, &once).await;
+    let cancelled = orders::cancel(&world.app, &order.id, &caller, None, &once).await;
     judge(world, &caller, order, "cancels", &cancelled);
 }
 
@@ -330,7 +348,7 @@ pub fn rush(world: &Arc<World>) -> Vec<Doing> {
     for part in parts.into_iter().filter(|part| part.order == order.id) {
         let (w, order) = (Arc::clone(world), order.clone());
         all.push(Box::pin(async move {
-            if matches!(part.state, PartState::InTransit { .. }) {
+            if matches!(part.state, PartState::InTransit) {
                 confirm(&w, &part, &order, &order.buyer).await;
             } else {
                 ship_as(&w, &order.id, &part.seller).await;
@@ -356,9 +374,10 @@ pub fn rush(world: &Arc<World>) -> Vec<Doing> {
         all.push(Box::pin(sweep(Arc::clone(world))));
     }
     if world.chance.happens(500) {
-        let w = Arc::clone(world);
+        let (w, order) = (Arc::clone(world), order.clone());
         all.push(Box::pin(async move { give_up(&w, &order).await }));
     }
+    all.extend(back::rush(world, &order));
     all
 }
 
@@ -376,7 +395,7 @@ pub fn part(world: &World, fits: impl Fn(&PartState) -> bool) -> Option<(Part, O
 }
 
 async fn confirm_delivery(world: Arc<World>) {
-    let travels = |state: &PartState| matches!(state, PartState::InTransit { .. });
+    let travels = |state: &PartState| matches!(state, PartState::InTransit | PartState::PartlyShipped);
     let Some((part, order)) = part(&world, travels) else { return };
     let caller = caller(&world, &order);
     confirm(&world, &part, &order, &caller).await;
@@ -387,6 +406,6 @@ pub async fn confirm(world: &World, part: &Part, order: &Order, caller: &UserId)
     let key = format!("confirm {} {}", part.order, part.seller);
     let key = world.chance.happens(500).then_some(key);
     let once = world.once::<Part>(caller.as_str(), "confirm_delivery", key.as_deref(), "", ok);
-    let done = shipping::confirm_delivery(&world.app, &part.order, &part.seller, caller, &once).await;
+    let done = shipping::confirm_delivery(&world.app, &part.order, (&part.seller, None), caller, &once).await;
     judge(world, caller, order, "confirms a delivery of", &done);
 }

@@ -11,7 +11,7 @@ use sutler_store::stream::StreamRecord;
 use sutler_testkit::{Change, lambda_event};
 use workers::{
     expire_orders, process_payment_events, publish_events, rebalance_stock, record_stock_movements,
-    run_payment_commands,
+    resolve_payments, run_payment_commands,
 };
 
 use crate::{
@@ -312,6 +312,14 @@ fn take(world: &World, line: Line) -> Vec<Letter> {
 pub async fn sweep(world: Arc<World>) {
     match expire_orders::handle(&world.app).await {
         Ok(swept) => world.notes.say(&serde_json::to_string(&swept).unwrap_or_default()),
+        Err(error) => world.notes.say(&chain(&error)),
+    }
+}
+
+/// The schedule asks the provider what it should have told.
+pub async fn resolve(world: Arc<World>) {
+    match resolve_payments::handle(&world.commands).await {
+        Ok(resolved) => world.notes.say(&serde_json::to_string(&resolved).unwrap_or_default()),
         Err(error) => world.notes.say(&chain(&error)),
     }
 }

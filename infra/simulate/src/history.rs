@@ -9,9 +9,10 @@ use std::{
 use sutler_domain::order::PartState;
 
 use crate::{
+    back::see_to_the_rest,
     cast::{self, Doing, confirm},
     chance::Chance,
-    delivery::{Line, deliver_batch, deliver_messages, forward, rebalance, sweep},
+    delivery::{Line, deliver_batch, deliver_messages, forward, rebalance, resolve, sweep},
     lock,
     mutations::Mutation,
     notes::{Book, Counts, add},
@@ -141,8 +142,11 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
     weather.set(0);
     world.notes.say("nothing fails any more");
     settle(&world).await;
-    world.db.clock().advance(Duration::from_secs(1_000));
-    settle(&world).await;
+    // Long enough for everything that waits: for payment, and twice for the provider's word.
+    for _ in 0..3 {
+        world.db.clock().advance(Duration::from_secs(1_000));
+        settle(&world).await;
+    }
     verdict::check(&world).await?;
     if world.notes.is_wrong() {
         return Ok(());
@@ -150,15 +154,23 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
     world.notes.say("everything is shipped and delivered");
     let parts: Vec<_> = lock(&world.books).parts.values().cloned().collect();
     for part in &parts {
-        if matches!(part.state, PartState::AwaitingShipment) {
+        if matches!(part.state, PartState::AwaitingShipment | PartState::PartlyShipped) {
             ship_as(&world, &part.order, &part.seller).await;
         }
         let order = lock(&world.books).orders.get(&part.order).cloned();
-        if let (PartState::AwaitingShipment | PartState::InTransit { .. }, Some(order)) = (&part.state, order)
-        {
+        let travels = matches!(
+            part.state,
+            PartState::AwaitingShipment
+                | PartState::PartlyShipped
+                | PartState::InTransit
+                | PartState::OutForDelivery
+        );
+        if let Some(order) = order.filter(|_| travels) {
             confirm(&world, part, &order, &order.buyer).await;
         }
     }
+    settle(&world).await;
+    see_to_the_rest(&world).await;
     settle(&world).await;
     verdict::check_ended(&world);
     verdict::check(&world).await
@@ -180,6 +192,7 @@ async fn round(world: &Arc<World>) {
 /// Runs the sweep, and streams and queues until nothing is under way.
 async fn settle(world: &Arc<World>) {
     sweep(Arc::clone(world)).await;
+    resolve(Arc::clone(world)).await;
     rebalance(Arc::clone(world)).await;
     for _ in 0..ROUNDS_MAX {
         forward(world);

@@ -9,6 +9,7 @@
     reason = "a history that cannot be played has one reason: the kit is broken"
 )]
 
+mod back;
 mod books;
 mod cast;
 mod chance;
@@ -20,6 +21,7 @@ pub mod notes;
 mod provider;
 pub mod report;
 mod sellers;
+mod steps;
 mod verdict;
 mod wire;
 mod world;

@@ -29,15 +29,25 @@ use crate::{
 pub struct Intent {
     /// What everybody knows of it.
     pub payment: ProviderPayment,
-    /// What went back, by key.
-    pub refunds: BTreeMap<String, u64>,
+    /// What went back, or is to, by key.
+    pub refunds: BTreeMap<String, Given>,
+}
+
+/// Money that is given back.
+#[derive(Debug, Clone, Copy)]
+pub struct Given {
+    /// How much.
+    pub minor: u64,
+    /// How that stands.
+    pub status: RefundStatus,
 }
 
 impl Intent {
-    /// What went back in all.
+    /// What went back in all, what is on its way included.
     #[must_use]
     pub fn refunded_minor(&self) -> u64 {
-        self.refunds.values().sum()
+        let gone = |given: &&Given| !matches!(given.status, RefundStatus::Failed | RefundStatus::Cancelled);
+        self.refunds.values().filter(gone).map(|given| given.minor).sum()
     }
 
     /// What was taken, in minor units; nothing while it is not paid.
@@ -286,6 +296,8 @@ impl PaymentGateway for Provider {
 
     async fn refund(&self, refund: &RefundPayment) -> Result<ProviderRefund, GatewayError> {
         let key = format!("{}{}", refund.key(), self.fresh_if(ProviderBug::FreshRefundKeys));
+        let slow = [(10, RefundStatus::Succeeded), (2, RefundStatus::Pending), (1, RefundStatus::Failed)];
+        let status = *self.chance.weighted(&slow).unwrap_or(&RefundStatus::Succeeded);
         self.call(&format!("refund {key}"), |state| {
             let intent = state.intents.get_mut(&refund.payment).ok_or_else(unknown)?;
             let left = intent.captured_minor().saturating_sub(intent.refunded_minor());
@@ -295,15 +307,39 @@ impl PaymentGateway for Provider {
                     self.notes.accuse(format!("{} of {id} were to go back, of {left}", refund.amount_minor));
                     return Err(GatewayError::Rejected("more than was taken".into()));
                 }
-                intent.refunds.insert(key.clone(), refund.amount_minor);
+                intent.refunds.insert(key.clone(), Given { minor: refund.amount_minor, status });
             }
-            Ok(ProviderRefund {
-                provider_id: format!("re_{key}"),
-                status: RefundStatus::Succeeded,
-                amount_minor: refund.amount_minor,
-                currency: intent.payment.currency.clone(),
-            })
+            shown(intent, &key)
         })
         .await
     }
+
+    async fn look_up_refund(
+        &self,
+        refund: &RefundPayment,
+        provider_id: &str,
+    ) -> Result<ProviderRefund, GatewayError> {
+        let arrives = self.chance.happens(700);
+        self.call(&format!("look up {provider_id}"), |state| {
+            let intent = state.intents.get_mut(&refund.payment).ok_or_else(unknown)?;
+            let key = provider_id.trim_start_matches("re_");
+            // By the time somebody asks, the bank has decided.
+            let given = intent.refunds.get_mut(key).ok_or_else(unknown)?;
+            if given.status == RefundStatus::Pending {
+                given.status = if arrives { RefundStatus::Succeeded } else { RefundStatus::Failed };
+            }
+            shown(intent, key)
+        })
+        .await
+    }
+}
+
+fn shown(intent: &Intent, key: &str) -> Result<ProviderRefund, GatewayError> {
+    let given = intent.refunds.get(key).ok_or_else(unknown)?;
+    Ok(ProviderRefund {
+        provider_id: format!("re_{key}"),
+        status: given.status,
+        amount_minor: given.minor,
+        currency: intent.payment.currency.clone(),
+    })
 }

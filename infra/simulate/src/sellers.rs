@@ -6,13 +6,13 @@ use sutler_domain::{
     idempotency::Answer,
     ids::{OrderId, SellerId, VariantId},
     money::Money,
-    order::{Part, PartState},
+    order::{Part, PartState, Progress, Units},
     shipment::Tracking,
 };
 use sutler_services::{
     flash_sales::{self, TermsSet},
     inventory::{self, Adjustment, Count},
-    shipping,
+    shipping::{self, NewShipment},
 };
 use sutler_store::{Transaction, catalog::variant_key, codec::encode};
 
@@ -31,19 +31,35 @@ fn ok<T>(_: &T) -> Answer {
 
 /// Some seller ships something, sometimes of an order that has nothing of theirs.
 pub async fn ship(world: Arc<World>) {
-    let Some((part, _)) = part(&world, |state| matches!(state, PartState::AwaitingShipment)) else { return };
+    let to_send = |state: &PartState| matches!(state, PartState::AwaitingShipment | PartState::PartlyShipped);
+    let Some((part, _)) = part(&world, to_send) else { return };
     let stranger = world.chance.happens(60).then(|| world.chance.pick(&world.goods)).flatten();
     let seller = stranger.map_or_else(|| part.seller.clone(), |good| good.seller.clone());
-    ship_as(&world, &part.order, &seller).await;
+    let lines =
+        world.chance.happens(400).then(|| crate::back::some_of(&world, &part, Progress::open)).flatten();
+    let number = if world.chance.happens(800) { "1".to_owned() } else { world.number().to_string() };
+    hand_over(&world, &part.order, &seller, lines, &number).await;
 }
 
-/// A seller hands over what is theirs of an order.
+/// A seller hands over all that is left of what is theirs of an order.
 pub async fn ship_as(world: &World, order: &OrderId, seller: &SellerId) {
-    let number = if world.chance.happens(900) { "1" } else { "2" };
+    let number = format!("last {}", world.number());
+    hand_over(world, order, seller, None, &number).await;
+}
+
+async fn hand_over(
+    world: &World,
+    order: &OrderId,
+    seller: &SellerId,
+    lines: Option<Vec<Units>>,
+    number: &str,
+) {
     let Ok(tracking) = Tracking::parse("dhl", number) else { return };
     let key = world.chance.happens(500).then(|| format!("ship {order} {number}"));
-    let once = world.once::<Part>(seller.as_str(), "ship_part", key.as_deref(), number, ok);
-    let shipped = shipping::ship(&world.app, order, seller, &tracking, &once).await;
+    let body = format!("{number} {lines:?}");
+    let once = world.once::<Part>(seller.as_str(), "ship_part", key.as_deref(), &body, ok);
+    let parcel = NewShipment { tracking, lines };
+    let shipped = shipping::ship(&world.app, order, seller, &parcel, &once).await;
     world.ended(&format!("{seller} ships {order}"), &shipped);
     let owns = lock(&world.books).parts.contains_key(&(order.clone(), seller.clone()));
     if shipped.is_ok() && !owns {

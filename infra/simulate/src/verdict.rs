@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sutler_domain::{
     event::Event,
     ids::{OrderId, VariantId},
-    order::{Order, OrderState, PartState},
+    order::{Order, OrderState},
+    refund::{Destination, Refund, RefundState},
+    returns::ReturnState,
 };
 use sutler_gateways::payment::PaymentStatus;
 use sutler_services::{
@@ -15,6 +17,7 @@ use sutler_services::{
 use sutler_store::events;
 
 use crate::{
+    books::Books,
     lock,
     provider::Intent,
     world::{Failure, World},
@@ -64,12 +67,15 @@ pub fn check_ended(world: &World) {
 fn check_units(world: &World) {
     let books = lock(&world.books);
     let mut shipped: BTreeMap<&VariantId, i64> = BTreeMap::new();
-    for part in books.parts.values() {
-        if matches!(part.state, PartState::InTransit { .. } | PartState::Delivered { .. }) {
-            for line in &part.lines {
-                let sum = shipped.entry(&line.variant).or_default();
-                *sum = sum.saturating_add(i64::from(line.quantity));
-            }
+    for line in books.parts.values().flat_map(|part| &part.lines) {
+        let sum = shipped.entry(&line.variant).or_default();
+        *sum = sum.saturating_add(i64::from(line.progress.shipped));
+    }
+    for sent_back in books.returns.values() {
+        let ReturnState::Received { sellable, .. } = &sent_back.state else { continue };
+        for units in sellable {
+            let sum = shipped.entry(&units.variant).or_default();
+            *sum = sum.saturating_sub(i64::from(units.quantity));
         }
     }
     for good in &world.goods {
@@ -111,11 +117,11 @@ fn check_owners(world: &World) {
     }
 }
 
-/// Money at the provider is what an order costs that has it, or it went back.
+/// Money at the provider is what an order costs that has it, less what went back by its refunds; or all went back.
 fn check_money(world: &World) {
     let books = lock(&world.books);
     let intents = world.provider.intents();
-    let mut kept: BTreeMap<&OrderId, u32> = BTreeMap::new();
+    let mut paying: BTreeMap<&OrderId, u32> = BTreeMap::new();
     for intent in &intents {
         let id = &intent.payment.provider_id;
         let order = intent.payment.order_id.as_deref().and_then(|id| OrderId::parse(id).ok());
@@ -123,46 +129,48 @@ fn check_money(world: &World) {
             world.notes.accuse(format!("{id} is for an order that does not exist"));
             continue;
         };
-        check_intent(world, intent, order);
-        if intent.captured_minor() > intent.refunded_minor() {
-            let count = kept.entry(&order.id).or_default();
+        let pays = intent.payment.attempt == order.paid_by();
+        check_intent(world, &books, intent, order, pays);
+        if pays {
+            let count = paying.entry(&order.id).or_default();
             *count = count.saturating_add(1);
         }
     }
     for (id, order) in &books.orders {
-        let due = u32::from(matches!(order.state, OrderState::Paid { .. } | OrderState::Completed { .. }));
-        let kept = kept.get(id).copied().unwrap_or(0);
-        if kept != due {
-            world.notes.accuse(format!("{id} is {}, and {kept} payments of it are kept", order.state.name()));
+        let due = u32::from(order.paid_by().is_some());
+        let paying = paying.get(id).copied().unwrap_or(0);
+        if paying != due {
+            world.notes.accuse(format!("{id} is {}, and {paying} payments pay it", order.state.name()));
         }
     }
 }
 
-fn check_intent(world: &World, intent: &Intent, order: &Order) {
+fn check_intent(world: &World, books: &Books, intent: &Intent, order: &Order, pays: bool) {
     let payment = &intent.payment;
     let (id, total) = (&payment.provider_id, order.totals.total);
     let (taken, back) = (intent.captured_minor(), intent.refunded_minor());
     if payment.status == PaymentStatus::AwaitingBuyer {
         world.notes.accuse(format!("{id} can be paid though {} is {}", order.id, order.state.name()));
     }
-    let pays = match &order.state {
-        OrderState::Paid { attempt, .. } | OrderState::Completed { attempt, .. } => {
-            payment.attempt == Some(*attempt)
-        }
-        OrderState::AwaitingPayment { .. } | OrderState::Cancelled { .. } | OrderState::Refunded { .. } => {
-            false
-        }
-    };
+    let own = |refund: &&Refund| refund.order == order.id && payment.attempt == Some(refund.attempt);
+    let refunds: Vec<&Refund> = books.refunds.values().filter(own).collect();
+    let by_card = |refund: &&&Refund| refund.destination == Destination::Card;
+    let arrived = |refund: &&&Refund| matches!(refund.state, RefundState::Succeeded { .. });
+    let due: u64 = refunds.iter().filter(by_card).filter(arrived).map(|refund| refund.amount.minor()).sum();
+    if refunds.iter().any(|refund| refund.undecided_since().is_some()) || due != back {
+        world.notes.accuse(format!("{id} of {} gave {back} back, but its refunds say {due}", order.id));
+    }
     let right = (payment.currency.as_str(), taken) == (total.currency().code(), total.minor());
-    if pays && !(right && back == 0) {
+    if pays && !right {
         world.notes.accuse(format!(
-            "{} is paid by {id}, which took {taken} {} of {} and gave {back} back",
+            "{} is paid by {id}, which took {taken} {} of {}",
             order.id,
             payment.currency,
             total.minor()
         ));
     }
-    if !pays && back != taken {
+    let failed = refunds.iter().any(|refund| matches!(refund.state, RefundState::Failed { .. }));
+    if !pays && back != taken && !failed {
         world.notes.accuse(format!(
             "{id} took {taken} for {}, which is {}, and gave {back} back",
             order.id,

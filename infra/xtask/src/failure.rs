@@ -31,6 +31,9 @@ pub enum Failure {
     /// `cargo metadata` did not answer.
     #[error("cargo metadata: {0}")]
     Cargo(String),
+    /// A state machine has no example to be tried on.
+    #[error("no example of {0} can be made")]
+    Sample(&'static str),
     /// A file is not YAML.
     #[error("{file} is not YAML: {reason}")]
     Yaml {

@@ -7,6 +7,7 @@ mod layers;
 mod movements;
 mod openapi;
 mod repository;
+mod states;
 mod template;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ const USAGE: &str = "cargo xtask <command>
   check-layers      packages depend on each other only in the allowed directions
   check-template    every function of template.yaml has all its parts, and the other way round
   openapi [--check] writes docs/openapi.json from the handlers, or fails when it differs
+  states [--check]  writes docs/STATES.md from the state machines, or fails when it differs
   capacity          what one purchase asks of DynamoDB, as JSON
   hot-item [SEED]   what one item sells at from 1, 4, 16 and 64 shards, under DynamoDB's limits
   verify-movements [<variant>]
@@ -49,8 +51,8 @@ fn run(words: &[&str]) -> Result<Findings, Failure> {
     let repository = Repository::find()?;
     match words {
         ["check"] => {
-            Ok([layers::check(&repository)?, openapi::check(&repository)?, template::check(&repository)?]
-                .concat())
+            let (layers, openapi) = (layers::check(&repository)?, openapi::check(&repository)?);
+            Ok([layers, openapi, states::check(&repository)?, template::check(&repository)?].concat())
         }
         ["capacity"] => capacity::print(),
         ["hot-item"] => hot_item::print(1),
@@ -61,6 +63,8 @@ fn run(words: &[&str]) -> Result<Findings, Failure> {
         ["verify-movements", variant] => movements::verify(Some(variant)),
         ["openapi"] => openapi::write(&repository),
         ["openapi", "--check"] => openapi::check(&repository),
+        ["states"] => states::write(&repository),
+        ["states", "--check"] => states::check(&repository),
         _ => Err(Failure::Usage(USAGE)),
     }
 }

@@ -4,12 +4,23 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{SellerId, UserId},
+    ids::{ReturnId, SellerId, ShipmentId, UserId},
     money::Money,
-    order::CancelReason,
+    order::{CancelReason, Units},
     payment::RefundReason,
+    refund::Destination,
     time::Timestamp,
 };
+
+/// Who brought something about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The order's buyer.
+    Buyer,
+    /// The part's seller, or staff in their place.
+    Seller,
+}
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,32 +75,96 @@ pub enum EventKind {
     RefundRequested {
         /// Which attempt.
         attempt: u32,
+        /// Which refund of it.
+        number: u32,
         /// How much.
         amount: Money,
         /// Why.
         reason: RefundReason,
     },
-    /// The provider has given the money back.
+    /// The buyer has money back, from the provider or in the wallet.
     #[serde(rename = "payment.refunded")]
     PaymentRefunded {
         /// Which attempt.
         attempt: u32,
+        /// Which refund of it.
+        number: u32,
         /// How much.
         amount: Money,
         /// Why.
         reason: RefundReason,
+        /// Where it is.
+        destination: Destination,
     },
-    /// A seller handed their part of the order to a carrier.
+    /// The provider could not give money back. Somebody has to see to it.
+    #[serde(rename = "payment.refund_failed")]
+    RefundFailed {
+        /// Which attempt.
+        attempt: u32,
+        /// Which refund of it.
+        number: u32,
+        /// How much.
+        amount: Money,
+        /// Why it was to go back.
+        reason: RefundReason,
+    },
+    /// Some units of a part will not be shipped.
+    #[serde(rename = "part.units_cancelled")]
+    UnitsCancelled {
+        /// Whose part.
+        seller: SellerId,
+        /// Which.
+        lines: Vec<Units>,
+        /// Who does not want them sent.
+        by: Side,
+    },
+    /// A seller handed some or all of their part of the order to a carrier.
     #[serde(rename = "part.shipped")]
     PartShipped {
         /// Whose part.
         seller: SellerId,
+        /// In which shipment.
+        shipment: ShipmentId,
     },
-    /// A part of the order arrived.
+    /// Some or all of a part of the order arrived.
     #[serde(rename = "part.delivered")]
     PartDelivered {
         /// Whose part.
         seller: SellerId,
+        /// Which shipments.
+        shipments: Vec<ShipmentId>,
+    },
+    /// The buyer wants to send something back.
+    #[serde(rename = "return.requested")]
+    ReturnRequested {
+        /// Whose part.
+        seller: SellerId,
+        /// Which return.
+        id: ReturnId,
+    },
+    /// The seller agrees.
+    #[serde(rename = "return.approved")]
+    ReturnApproved {
+        /// Whose part.
+        seller: SellerId,
+        /// Which return.
+        id: ReturnId,
+    },
+    /// The seller does not agree.
+    #[serde(rename = "return.rejected")]
+    ReturnRejected {
+        /// Whose part.
+        seller: SellerId,
+        /// Which return.
+        id: ReturnId,
+    },
+    /// The seller has it again.
+    #[serde(rename = "return.received")]
+    ReturnReceived {
+        /// Whose part.
+        seller: SellerId,
+        /// Which return.
+        id: ReturnId,
     },
     /// An e-mail address is proven to be its user's.
     #[serde(rename = "user.verified")]

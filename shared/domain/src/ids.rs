@@ -158,6 +158,38 @@ id!(
     VariantId, "var", 2
 );
 
+id!(
+    /// Something that a seller handed to a carrier: the order's ULID, the number of the part in the order and that
+    /// of the shipment in the part, two digits each.
+    ShipmentId, "shp", 4
+);
+id!(
+    /// Goods that a buyer sends back. It is made like a [`ShipmentId`], so that the order follows from it.
+    ReturnId, "ret", 4
+);
+
+impl ShipmentId {
+    /// Shipment `number` of part `part` of an order; `None` above 99.
+    #[must_use]
+    pub fn of(order: &OrderId, part: u8, number: u8) -> Option<Self> {
+        (part < 100 && number < 100).then(|| Self(format!("shp_{}{part:02}{number:02}", order.ulid())))
+    }
+}
+
+impl ReturnId {
+    /// Return `number` of part `part` of an order; `None` above 99.
+    #[must_use]
+    pub fn of(order: &OrderId, part: u8, number: u8) -> Option<Self> {
+        (part < 100 && number < 100).then(|| Self(format!("ret_{}{part:02}{number:02}", order.ulid())))
+    }
+
+    /// The order it belongs to.
+    #[must_use]
+    pub fn order(&self) -> OrderId {
+        OrderId(format!("ord_{}", self.0.get(4..4 + ULID_LEN).unwrap_or_default()))
+    }
+}
+
 impl VariantId {
     /// The variant number `index` of `product`; `None` above 99.
     #[must_use]
@@ -232,6 +264,15 @@ mod tests {
             let id = OrderId::generate(&Fixed(random), Timestamp::from_millis(ms));
             prop_assert_eq!(OrderId::parse(id.as_str()), Ok(id));
         }
+    }
+
+    #[test]
+    fn a_return_names_its_order() {
+        let order = OrderId::parse(&format!("ord_{ULID}")).unwrap();
+        let id = ReturnId::of(&order, 3, 12).unwrap();
+        assert_eq!(id.as_str(), format!("ret_{ULID}0312"));
+        assert_eq!((id.order(), ReturnId::parse(id.as_str())), (order.clone(), Ok(id)));
+        assert_eq!((ReturnId::of(&order, 100, 1), ShipmentId::of(&order, 1, 100)), (None, None));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    coupon::Funder,
-    ids::{LedgerTxId, OrderId, SellerId},
+    ids::{LedgerTxId, OrderId, SellerId, UserId},
     money::{Currency, Money, MoneyError},
-    order::{Part, Totals},
+    order::Part,
+    refund::{Destination, PartRefund},
+    shares::{Shares, of_part},
     time::Timestamp,
 };
 
@@ -32,6 +33,11 @@ pub enum Account {
     Promotions,
     /// Money on its way back to buyers.
     RefundsPayable,
+    /// Money that a user can spend here.
+    Wallet {
+        /// Whose.
+        user: UserId,
+    },
 }
 
 /// Which side of an account a leg is on.
@@ -63,10 +69,12 @@ pub enum Purpose {
     Capture,
     /// A buyer's money came and cannot be kept.
     Unowed,
-    /// An order was given up after payment.
-    OrderRefund,
+    /// Money of an order goes back to its buyer.
+    Refund,
     /// The provider gave money back.
     RefundPaid,
+    /// The provider could not give money back: it is the order's again.
+    RefundFailed,
 }
 
 /// Debits and credits are not equal in every currency, or an amount does not fit.
@@ -153,29 +161,13 @@ impl Side {
     }
 }
 
-/// What a part's money consists of: the seller's share, the platform's fee (rounded down, so that the odd cent
-/// is the seller's) and tax. A discount of the seller's own lowers what there is to share; for one of the
-/// platform's, the platform puts in what the buyer does not pay. Tax that prices contain is nobody's share.
-fn shares(part: &Part, side: Side) -> Result<[Leg; 4], MoneyError> {
-    let Totals { goods, discount, shipping, tax, tax_included, .. } = part.totals;
-    let zero = Money::zero(goods.currency());
-    let (earned, promoted) = match part.discount_by {
-        Funder::Seller { .. } => (goods.try_sub(discount)?, zero),
-        Funder::Platform => (goods, discount),
-    };
-    let goods_tax = Money::try_sum(goods.currency(), part.lines.iter().map(|line| line.tax))?;
-    let (net_goods, net_shipping) = if tax_included {
-        (earned.try_sub(goods_tax)?, shipping.try_sub(tax.try_sub(goods_tax)?)?)
-    } else {
-        (earned, shipping)
-    };
-    let (fee, rest) = net_goods.split(part.commission)?;
-    Ok([
-        leg(Account::SellerPending { seller: part.seller.clone() }, side, rest.try_add(net_shipping)?),
-        leg(Account::PlatformFees, side, fee),
-        leg(Account::Tax, side, tax),
-        leg(Account::Promotions, side.other(), promoted),
-    ])
+fn sided(seller: &SellerId, shares: &Shares, side: Side) -> [Leg; 4] {
+    [
+        leg(Account::SellerPending { seller: seller.clone() }, side, shares.seller),
+        leg(Account::PlatformFees, side, shares.fee),
+        leg(Account::Tax, side, shares.tax),
+        leg(Account::Promotions, side.other(), shares.promoted),
+    ]
 }
 
 /// The provider holds the buyer's money; each seller, the platform and the tax office have their shares in it.
@@ -186,7 +178,7 @@ pub fn capture(gateway: &str, paid: Money, parts: &[Part]) -> Result<Vec<Leg>, M
     let clearing = Account::ProviderClearing { gateway: gateway.to_owned() };
     let mut legs = vec![leg(clearing, Side::Debit, paid)];
     for part in parts {
-        legs.extend(shares(part, Side::Credit)?);
+        legs.extend(sided(&part.seller, &of_part(part)?, Side::Credit));
     }
     Ok(legs)
 }
@@ -198,16 +190,32 @@ pub fn unowed(gateway: &str, received: Money) -> Vec<Leg> {
     vec![leg(clearing, Side::Debit, received), leg(Account::RefundsPayable, Side::Credit, received)]
 }
 
-/// The shares of all parts are taken back; we owe the buyer the whole.
-///
-/// # Errors
-/// [`MoneyError`] when an amount does not fit.
-pub fn order_refund(total: Money, parts: &[Part]) -> Result<Vec<Leg>, MoneyError> {
-    let mut legs = vec![leg(Account::RefundsPayable, Side::Credit, total)];
-    for part in parts {
-        legs.extend(shares(part, Side::Debit)?);
+/// Shares of parts are taken back; we owe the buyer what they sum to, or it is in the buyer's wallet. Money that
+/// was never the order's is owed already.
+#[must_use]
+pub fn refund(parts: &[PartRefund], amount: Money, destination: Destination, buyer: &UserId) -> Vec<Leg> {
+    let owed_to = match destination {
+        Destination::Card => Account::RefundsPayable,
+        Destination::Wallet => Account::Wallet { user: buyer.clone() },
+    };
+    let mut legs = vec![leg(owed_to, Side::Credit, amount)];
+    if parts.is_empty() {
+        legs.push(leg(Account::RefundsPayable, Side::Debit, amount));
     }
-    Ok(legs)
+    for part in parts {
+        legs.extend(sided(&part.seller, &part.shares, Side::Debit));
+    }
+    legs
+}
+
+/// What we owed the buyer could not be given back: the shares are where they were.
+#[must_use]
+pub fn refund_failed(parts: &[PartRefund], amount: Money) -> Vec<Leg> {
+    let mut legs = vec![leg(Account::RefundsPayable, Side::Debit, amount)];
+    for part in parts {
+        legs.extend(sided(&part.seller, &part.shares, Side::Credit));
+    }
+    legs
 }
 
 /// The provider gave back what we owed.
@@ -223,7 +231,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{money::BasisPoints, order::PartState};
+    use crate::{money::BasisPoints, order::Totals};
 
     const ULID: &str = "01J8ZQ5K3N0V7X2Y4T6B8D9FGH";
 
@@ -233,23 +241,34 @@ mod tests {
 
     fn part(goods: u64, shipping: u64, tax: u64, commission: u16) -> Part {
         let totals = Totals::try_new(usd(goods), usd(0), usd(shipping), usd(tax), false).unwrap();
-        Part {
-            order: OrderId::parse(&format!("ord_{ULID}")).unwrap(),
-            seller: SellerId::parse(&format!("sel_{ULID}")).unwrap(),
-            seller_name: String::new(),
-            lines: Vec::new(),
-            totals,
-            discount_by: Funder::default(),
-            delivery: None,
-            commission: BasisPoints::new(commission).unwrap(),
-            state: PartState::AwaitingPayment,
-        }
+        let order = OrderId::parse(&format!("ord_{ULID}")).unwrap();
+        let seller = SellerId::parse(&format!("sel_{ULID}")).unwrap();
+        let commission = BasisPoints::new(commission).unwrap();
+        Part::new(order, (seller, String::new()), Vec::new(), totals, commission)
+    }
+
+    fn whole(part: &Part) -> PartRefund {
+        PartRefund { seller: part.seller.clone(), shares: of_part(part).unwrap() }
+    }
+
+    fn buyer() -> UserId {
+        UserId::parse(&format!("usr_{ULID}")).unwrap()
     }
 
     fn post(legs: Vec<Leg>) -> Result<LedgerTx, Unbalanced> {
         let id = LedgerTxId::parse(&format!("ltx_{ULID}")).unwrap();
         let order = OrderId::parse(&format!("ord_{ULID}")).unwrap();
         LedgerTx::try_new(id, order, Purpose::Capture, Timestamp::from_millis(0), legs)
+    }
+
+    fn balances(legs: Vec<Leg>) -> std::collections::BTreeMap<Account, i128> {
+        let mut balance = std::collections::BTreeMap::new();
+        for leg in post(legs).unwrap().legs() {
+            let signed = i128::from(leg.amount.minor()) * if leg.side == Side::Debit { 1 } else { -1 };
+            *balance.entry(leg.account.clone()).or_insert(0) += signed;
+        }
+        balance.retain(|_, sum| *sum != 0);
+        balance
     }
 
     proptest! {
@@ -259,16 +278,18 @@ mod tests {
         ) {
             let parts: Vec<Part> = sums.iter().map(|(g, s, t, c)| part(*g, *s, *t, *c)).collect();
             let paid = Money::try_sum(Currency::Usd, parts.iter().map(|part| part.totals.total)).unwrap();
-            let mut legs = capture("stripe", paid, &parts).unwrap();
-            prop_assert!(post(legs.clone()).is_ok());
-            legs.extend(order_refund(paid, &parts).unwrap());
-            legs.extend(refund_paid("stripe", paid));
-            let mut balance = std::collections::BTreeMap::new();
-            for leg in post(legs).unwrap().legs() {
-                let signed = i128::from(leg.amount.minor()) * if leg.side == Side::Debit { 1 } else { -1 };
-                *balance.entry(leg.account.clone()).or_insert(0) += signed;
-            }
-            prop_assert!(balance.values().all(|sum| *sum == 0), "{balance:?}");
+            let captured = capture("stripe", paid, &parts).unwrap();
+            prop_assert!(post(captured.clone()).is_ok());
+            let back: Vec<PartRefund> = parts.iter().map(whole).collect();
+            let refunded = |to| [captured.clone(), refund(&back, paid, to, &buyer())].concat();
+            let mut card = refunded(Destination::Card);
+            let failed = [card.clone(), refund_failed(&back, paid)].concat();
+            prop_assert_eq!(balances(failed), balances(captured.clone()));
+            card.extend(refund_paid("stripe", paid));
+            prop_assert_eq!(balances(card), std::collections::BTreeMap::new());
+            let wallet = Account::Wallet { user: buyer() };
+            let found = balances(refunded(Destination::Wallet)).get(&wallet).copied().unwrap_or(0);
+            prop_assert_eq!(found, -i128::from(paid.minor()));
         }
     }
 

@@ -1,18 +1,25 @@
 //! The life of an order and of each seller's part in it.
 
+mod line;
+mod part;
+mod part_state;
+mod units;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     address::Address,
-    coupon::{Funder, UsedCoupon},
-    ids::{OrderId, SellerId, UserId, VariantId},
-    money::{BasisPoints, Money, MoneyError},
+    coupon::UsedCoupon,
+    ids::{OrderId, SellerId, UserId},
+    money::{Money, MoneyError},
     problem::Problem,
-    product::OptionValue,
-    shards::Origin,
-    shipping::Delivery,
     time::Timestamp,
 };
+
+pub use line::{OrderLine, Totals};
+pub use part::{Part, SHIPMENTS_MAX};
+pub use part_state::PartState;
+pub use units::{Progress, Units, units};
 
 /// Whether a command changed anything, so that a repeated message is not an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,18 +71,37 @@ pub enum OrderState {
         /// When.
         at: Timestamp,
     },
-    /// Given up after payment and before shipping; the money goes back.
+    /// All of its money went back, or is to.
     Refunded {
         /// The attempt that had paid.
         attempt: u32,
-        /// When.
+        /// When the last of it did.
+        at: Timestamp,
+        /// Where it is again if some of the money cannot be given back.
+        else_at: Fulfilment,
+    },
+}
+
+/// How far a paid order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fulfilment {
+    /// Not everything was delivered or cancelled.
+    Paid {
+        /// When we learned of the payment.
+        at: Timestamp,
+    },
+    /// Everything was delivered.
+    Completed {
+        /// When the last part arrived.
         at: Timestamp,
     },
 }
 
 impl OrderState {
     /// The names of all states.
-    pub const NAMES: [&'static str; 5] = ["awaiting_payment", "paid", "completed", "cancelled", "refunded"];
+    pub const NAMES: [&'static str; 6] =
+        ["awaiting_payment", "paid", "completed", "cancelled", "partially_refunded", "refunded"];
 
     /// The state's name in answers and refusals.
     #[must_use]
@@ -91,142 +117,6 @@ impl OrderState {
 
     fn refuse(&self) -> Problem {
         Problem::OrderState { state: self.name() }
-    }
-}
-
-/// What was bought, as it was when the order was placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredLine")]
-pub struct OrderLine {
-    /// What.
-    pub variant: VariantId,
-    /// Whose.
-    pub seller: SellerId,
-    /// The product's title.
-    pub title: String,
-    /// Such as colour and size.
-    pub options: Vec<OptionValue>,
-    /// The seller's own number.
-    pub sku: String,
-    /// Price of one.
-    pub unit_price: Money,
-    /// How many.
-    pub quantity: u32,
-    /// Price of all, before any discount.
-    pub total: Money,
-    /// What a coupon takes off `total`.
-    pub discount: Money,
-    /// The tax on what is left, in the price or on top of it.
-    pub tax: Money,
-    /// Where its units come from.
-    #[serde(default, skip_serializing_if = "Origin::is_plain")]
-    pub origin: Origin,
-}
-
-/// A line as it is stored: before there were coupons, lines had neither discount nor a tax of their own.
-#[derive(Deserialize)]
-struct StoredLine {
-    variant: VariantId,
-    seller: SellerId,
-    title: String,
-    options: Vec<OptionValue>,
-    sku: String,
-    unit_price: Money,
-    quantity: u32,
-    total: Money,
-    discount: Option<Money>,
-    tax: Option<Money>,
-    #[serde(default)]
-    origin: Origin,
-}
-
-impl From<StoredLine> for OrderLine {
-    fn from(stored: StoredLine) -> Self {
-        let zero = Money::zero(stored.total.currency());
-        Self {
-            variant: stored.variant,
-            seller: stored.seller,
-            title: stored.title,
-            options: stored.options,
-            sku: stored.sku,
-            unit_price: stored.unit_price,
-            quantity: stored.quantity,
-            total: stored.total,
-            discount: stored.discount.unwrap_or(zero),
-            tax: stored.tax.unwrap_or(zero),
-            origin: stored.origin,
-        }
-    }
-}
-
-/// The sums of an order or of a part. `total` is goods less discount, and shipping, and the tax unless prices
-/// contain it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredTotals")]
-pub struct Totals {
-    /// All lines, before any discount.
-    pub goods: Money,
-    /// What a coupon takes off the goods.
-    pub discount: Money,
-    /// Shipping.
-    pub shipping: Money,
-    /// Tax on both.
-    pub tax: Money,
-    /// Whether goods and shipping contain the tax.
-    pub tax_included: bool,
-    /// What is to be paid.
-    pub total: Money,
-}
-
-/// Sums as they are stored: before there were coupons, tax always came on top.
-#[derive(Deserialize)]
-struct StoredTotals {
-    goods: Money,
-    discount: Option<Money>,
-    shipping: Money,
-    tax: Money,
-    #[serde(default)]
-    tax_included: bool,
-    total: Money,
-}
-
-impl From<StoredTotals> for Totals {
-    fn from(stored: StoredTotals) -> Self {
-        let StoredTotals { goods, discount, shipping, tax, tax_included, total } = stored;
-        let discount = discount.unwrap_or(Money::zero(goods.currency()));
-        Self { goods, discount, shipping, tax, tax_included, total }
-    }
-}
-
-impl Totals {
-    /// Adds up what is to be paid.
-    ///
-    /// # Errors
-    /// [`MoneyError`] when the discount is more than the goods, or a sum does not fit.
-    pub fn try_new(
-        goods: Money,
-        discount: Money,
-        shipping: Money,
-        tax: Money,
-        tax_included: bool,
-    ) -> Result<Self, MoneyError> {
-        let before_tax = goods.try_sub(discount)?.try_add(shipping)?;
-        let total = if tax_included { before_tax } else { before_tax.try_add(tax)? };
-        Ok(Self { goods, discount, shipping, tax, tax_included, total })
-    }
-
-    /// The sums of two parts together.
-    ///
-    /// # Errors
-    /// [`MoneyError`] when currencies differ or a sum does not fit.
-    pub fn try_add(self, other: Self) -> Result<Self, MoneyError> {
-        Self::try_new(
-            self.goods.try_add(other.goods)?,
-            self.discount.try_add(other.discount)?,
-            self.shipping.try_add(other.shipping)?,
-            self.tax.try_add(other.tax)?,
-            self.tax_included,
-        )
     }
 }
 
@@ -246,7 +136,7 @@ pub struct Order {
     pub id: OrderId,
     /// Whose it is: who placed it, or the account that claimed it from a guest.
     pub buyer: UserId,
-    /// The guest who placed it, once an account has claimed it.
+    /// The guest who placed it, without an account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<UserId>,
     /// Where mails about it go.
@@ -260,6 +150,8 @@ pub struct Order {
     pub coupon: Option<UsedCoupon>,
     /// Where it is.
     pub state: OrderState,
+    /// What of its money went back, or is to.
+    pub refunded: Money,
     /// When it was placed.
     pub placed_at: Timestamp,
     /// Whose parts it has, in the order of the parts.
@@ -287,9 +179,14 @@ impl Order {
         if self.buyer == *account {
             return Change::AlreadyApplied;
         }
-        let guest = std::mem::replace(&mut self.buyer, account.clone());
-        self.guest.get_or_insert(guest);
+        self.buyer = account.clone();
         Change::Applied
+    }
+
+    /// Whether it belongs to a guest, whom no account has claimed it from.
+    #[must_use]
+    pub fn is_a_guests(&self) -> bool {
+        self.guest.as_ref() == Some(&self.buyer)
     }
 
     /// The number of the attempt that may still succeed.
@@ -361,23 +258,53 @@ impl Order {
         }
     }
 
-    /// Gives it up after payment; answers the attempt whose money goes back. The caller makes sure that
-    /// nothing was shipped.
+    /// Gives some of its money back; answers the attempt whose money that is. With the last of it, the order is
+    /// refunded.
     ///
     /// # Errors
-    /// [`Problem::OrderState`] unless it is paid.
-    pub fn refund(&mut self, now: Timestamp) -> Result<(Change, u32), Problem> {
-        match &self.state {
-            OrderState::Paid { attempt, .. } => {
-                let attempt = *attempt;
-                self.state = OrderState::Refunded { attempt, at: now };
-                Ok((Change::Applied, attempt))
+    /// [`Problem::OrderState`] unless it was paid, [`Problem::RefundTooLarge`] when there is not that much left.
+    pub fn refund(&mut self, amount: Money, now: Timestamp) -> Result<u32, Problem> {
+        let (attempt, else_at) = match &self.state {
+            OrderState::Paid { attempt, at } => (*attempt, Fulfilment::Paid { at: *at }),
+            OrderState::Completed { attempt, at } => (*attempt, Fulfilment::Completed { at: *at }),
+            OrderState::Refunded { attempt, else_at, .. } => (*attempt, *else_at),
+            OrderState::AwaitingPayment { .. } | OrderState::Cancelled { .. } => {
+                return Err(self.state.refuse());
             }
-            OrderState::Refunded { attempt, .. } => Ok((Change::AlreadyApplied, *attempt)),
-            OrderState::AwaitingPayment { .. }
-            | OrderState::Completed { .. }
-            | OrderState::Cancelled { .. } => Err(self.state.refuse()),
+        };
+        let left = self.totals.total.try_sub(self.refunded)?;
+        let rest = left.try_sub(amount).map_err(|error| match error {
+            MoneyError::OutOfRange => Problem::RefundTooLarge { refundable: left },
+            MoneyError::CurrencyMismatch { .. } => error.into(),
+        })?;
+        self.refunded = self.refunded.try_add(amount)?;
+        if rest.is_zero() && !amount.is_zero() {
+            self.state = OrderState::Refunded { attempt, at: now, else_at };
         }
+        Ok(attempt)
+    }
+
+    /// Money that was to go back could not be given back: it is here again.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] unless it was paid, [`Problem::Invalid`] when less was to go back, which is a bug.
+    pub fn refund_failed(&mut self, amount: Money) -> Result<(), Problem> {
+        match &self.state {
+            OrderState::Paid { .. } | OrderState::Completed { .. } | OrderState::Refunded { .. } => {}
+            OrderState::AwaitingPayment { .. } | OrderState::Cancelled { .. } => {
+                return Err(self.state.refuse());
+            }
+        }
+        self.refunded = self.refunded.try_sub(amount)?;
+        if let OrderState::Refunded { attempt, else_at, .. } = &self.state
+            && !amount.is_zero()
+        {
+            self.state = match *else_at {
+                Fulfilment::Paid { at } => OrderState::Paid { attempt: *attempt, at },
+                Fulfilment::Completed { at } => OrderState::Completed { attempt: *attempt, at },
+            };
+        }
+        Ok(())
     }
 
     /// Ends it well.
@@ -385,341 +312,51 @@ impl Order {
     /// # Errors
     /// [`Problem::OrderState`] unless it is paid.
     pub fn complete(&mut self, now: Timestamp) -> Result<Change, Problem> {
-        match &self.state {
+        let completed = Fulfilment::Completed { at: now };
+        match &mut self.state {
             OrderState::Paid { attempt, .. } => {
                 self.state = OrderState::Completed { attempt: *attempt, at: now };
                 Ok(Change::Applied)
             }
-            OrderState::Completed { .. } => Ok(Change::AlreadyApplied),
-            OrderState::AwaitingPayment { .. }
-            | OrderState::Cancelled { .. }
-            | OrderState::Refunded { .. } => Err(self.state.refuse()),
-        }
-    }
-}
-
-/// Where a seller's part is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum PartState {
-    /// The order is not paid.
-    AwaitingPayment,
-    /// The seller is to ship.
-    AwaitingShipment,
-    /// The carrier has it.
-    InTransit {
-        /// Who carries it.
-        carrier: String,
-        /// The carrier's number.
-        tracking_number: String,
-        /// Since when.
-        at: Timestamp,
-    },
-    /// It arrived.
-    Delivered {
-        /// Who carried it.
-        carrier: String,
-        /// The carrier's number.
-        tracking_number: String,
-        /// When.
-        at: Timestamp,
-    },
-    /// It will not be shipped.
-    Cancelled {
-        /// Since when.
-        at: Timestamp,
-    },
-}
-
-impl PartState {
-    /// The names of all states.
-    pub const NAMES: [&'static str; 5] =
-        ["awaiting_payment", "awaiting_shipment", "in_transit", "delivered", "cancelled"];
-
-    /// Carrier and tracking number, once there are any.
-    #[must_use]
-    pub fn tracking(&self) -> Option<(&str, &str)> {
-        match self {
-            Self::InTransit { carrier, tracking_number, .. }
-            | Self::Delivered { carrier, tracking_number, .. } => Some((carrier, tracking_number)),
-            Self::AwaitingPayment | Self::AwaitingShipment | Self::Cancelled { .. } => None,
-        }
-    }
-
-    /// Whether the seller needs to know where the goods go.
-    #[must_use]
-    pub fn shows_address(&self) -> bool {
-        match self {
-            Self::AwaitingShipment | Self::InTransit { .. } | Self::Delivered { .. } => true,
-            Self::AwaitingPayment | Self::Cancelled { .. } => false,
-        }
-    }
-
-    /// The state's name in answers and refusals.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::AwaitingPayment => "awaiting_payment",
-            Self::AwaitingShipment => "awaiting_shipment",
-            Self::InTransit { .. } => "in_transit",
-            Self::Delivered { .. } => "delivered",
-            Self::Cancelled { .. } => "cancelled",
-        }
-    }
-
-    fn refuse(&self) -> Problem {
-        Problem::OrderState { state: self.name() }
-    }
-}
-
-/// One seller's part of an order. Its id is the seller's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
-    /// The order.
-    pub order: OrderId,
-    /// Whose.
-    pub seller: SellerId,
-    /// The shop's name.
-    pub seller_name: String,
-    /// What.
-    pub lines: Vec<OrderLine>,
-    /// The part's sums.
-    pub totals: Totals,
-    /// Who pays for the discount.
-    #[serde(default)]
-    pub discount_by: Funder,
-    /// How it is sent, as the buyer chose.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delivery: Option<Delivery>,
-    /// The platform's share of the goods, frozen when the order was placed.
-    pub commission: BasisPoints,
-    /// Where it is.
-    pub state: PartState,
-}
-
-impl Part {
-    /// The order was paid, in time or late.
-    ///
-    /// # Errors
-    /// [`Problem::OrderState`] when it was already shipped or is to be.
-    pub fn release_to_seller(&mut self) -> Result<(), Problem> {
-        match &self.state {
-            PartState::AwaitingPayment | PartState::Cancelled { .. } => {
-                self.state = PartState::AwaitingShipment;
-                Ok(())
-            }
-            PartState::AwaitingShipment | PartState::InTransit { .. } | PartState::Delivered { .. } => {
-                Err(self.state.refuse())
-            }
-        }
-    }
-
-    /// The order ended before this part was shipped.
-    ///
-    /// # Errors
-    /// [`Problem::OrderState`] once it is shipped.
-    pub fn cancel(&mut self, now: Timestamp) -> Result<(), Problem> {
-        match &self.state {
-            PartState::AwaitingPayment | PartState::AwaitingShipment | PartState::Cancelled { .. } => {
-                self.state = PartState::Cancelled { at: now };
-                Ok(())
-            }
-            PartState::InTransit { .. } | PartState::Delivered { .. } => Err(self.state.refuse()),
-        }
-    }
-
-    /// The seller hands it to a carrier.
-    ///
-    /// # Errors
-    /// [`Problem::OrderState`] unless it is to be shipped, or when it was shipped under another number.
-    pub fn ship(&mut self, carrier: &str, tracking_number: &str, now: Timestamp) -> Result<Change, Problem> {
-        match &self.state {
-            PartState::AwaitingShipment => {
-                self.state = PartState::InTransit {
-                    carrier: carrier.to_owned(),
-                    tracking_number: tracking_number.to_owned(),
-                    at: now,
-                };
+            OrderState::Refunded { else_at: else_at @ Fulfilment::Paid { .. }, .. } => {
+                *else_at = completed;
                 Ok(Change::Applied)
             }
-            PartState::InTransit { carrier: by, tracking_number: under, .. }
-                if by == carrier && under == tracking_number =>
-            {
+            OrderState::Completed { .. }
+            | OrderState::Refunded { else_at: Fulfilment::Completed { .. }, .. } => {
                 Ok(Change::AlreadyApplied)
             }
-            PartState::AwaitingPayment
-            | PartState::InTransit { .. }
-            | PartState::Delivered { .. }
-            | PartState::Cancelled { .. } => Err(self.state.refuse()),
+            OrderState::AwaitingPayment { .. } | OrderState::Cancelled { .. } => Err(self.state.refuse()),
         }
     }
 
-    /// The buyer says it arrived.
-    ///
-    /// # Errors
-    /// [`Problem::OrderState`] unless it is on its way.
-    pub fn deliver(&mut self, now: Timestamp) -> Result<Change, Problem> {
+    /// The attempt that paid it, if one did.
+    #[must_use]
+    pub fn paid_by(&self) -> Option<u32> {
         match &self.state {
-            PartState::InTransit { carrier, tracking_number, .. } => {
-                self.state = PartState::Delivered {
-                    carrier: carrier.clone(),
-                    tracking_number: tracking_number.clone(),
-                    at: now,
-                };
-                Ok(Change::Applied)
+            OrderState::Paid { attempt, .. }
+            | OrderState::Completed { attempt, .. }
+            | OrderState::Refunded { attempt, .. } => Some(*attempt),
+            OrderState::AwaitingPayment { .. } | OrderState::Cancelled { .. } => None,
+        }
+    }
+
+    /// The state as people see it: once some of the money went back, that is what counts.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        match &self.state {
+            OrderState::Paid { .. } | OrderState::Completed { .. } if !self.refunded.is_zero() => {
+                "partially_refunded"
             }
-            PartState::Delivered { .. } => Ok(Change::AlreadyApplied),
-            PartState::AwaitingPayment | PartState::AwaitingShipment | PartState::Cancelled { .. } => {
-                Err(self.state.refuse())
-            }
+            OrderState::AwaitingPayment { .. }
+            | OrderState::Paid { .. }
+            | OrderState::Completed { .. }
+            | OrderState::Cancelled { .. }
+            | OrderState::Refunded { .. } => self.state.name(),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{address::AddressDraft, money::Currency};
-
-    const T0: Timestamp = at(0);
-    const LATER: Timestamp = at(1_000);
-
-    const fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis)
-    }
-
-    fn totals() -> Totals {
-        let zero = Money::zero(Currency::Usd);
-        Totals::try_new(zero, zero, zero, zero, false).unwrap()
-    }
-
-    fn order(state: OrderState) -> Order {
-        let ulid = "01J8ZQ5K3N0V7X2Y4T6B8D9FGH";
-        let draft = AddressDraft {
-            name: "Ada".to_owned(),
-            line1: "12 Square".to_owned(),
-            city: "Berlin".to_owned(),
-            postal_code: Some("10115".to_owned()),
-            country: "DE".to_owned(),
-            ..AddressDraft::default()
-        };
-        Order {
-            id: OrderId::parse(&format!("ord_{ulid}")).unwrap(),
-            buyer: UserId::parse(&format!("usr_{ulid}")).unwrap(),
-            guest: None,
-            email: "ada@example.com".to_owned(),
-            address: Address::parse(&draft).unwrap(),
-            totals: totals(),
-            coupon: None,
-            state,
-            placed_at: T0,
-            sellers: Vec::new(),
-            attempts: 1,
-            open_attempt: None,
-            events: 0,
-            last_hash: String::new(),
-        }
-    }
-
-    fn states() -> [OrderState; 5] {
-        [
-            OrderState::AwaitingPayment { expires_at: at(500) },
-            OrderState::Paid { attempt: 1, at: T0 },
-            OrderState::Completed { attempt: 1, at: T0 },
-            OrderState::Cancelled { reason: CancelReason::Buyer, at: T0 },
-            OrderState::Refunded { attempt: 1, at: T0 },
-        ]
-    }
-
-    /// A command's result in short: where the order is afterwards, `=` when nothing changed, `!` when refused.
-    fn outcome(state: &OrderState, command: fn(&mut Order) -> Result<Change, Problem>) -> &'static str {
-        let mut order = order(state.clone());
-        match command(&mut order) {
-            Ok(Change::Applied) => order.state.name(),
-            Ok(Change::AlreadyApplied) => {
-                assert_eq!(order.state, *state);
-                "="
-            }
-            Err(refusal) => {
-                assert_eq!(refusal, Problem::OrderState { state: state.name() });
-                assert_eq!(order.state, *state);
-                "!"
-            }
-        }
-    }
-
-    #[test]
-    fn every_command_in_every_order_state_is_decided() {
-        type Command = fn(&mut Order) -> Result<Change, Problem>;
-        let table: [(&str, Command, [&str; 5]); 9] = [
-            ("pay by attempt 1", |o| o.pay(1, LATER), ["paid", "=", "=", "!", "="]),
-            ("pay by attempt 2", |o| o.pay(2, LATER), ["paid", "!", "!", "!", "!"]),
-            ("reinstate", |o| o.reinstate(1, LATER), ["!", "!", "!", "paid", "!"]),
-            ("buyer cancels", |o| o.cancel(CancelReason::Buyer, T0), ["cancelled", "!", "!", "=", "!"]),
-            ("expires too early", |o| o.cancel(CancelReason::Expired, T0), ["!", "!", "!", "=", "!"]),
-            (
-                "expires on time",
-                |o| o.cancel(CancelReason::Expired, at(500)),
-                ["cancelled", "!", "!", "=", "!"],
-            ),
-            ("expires late", |o| o.cancel(CancelReason::Expired, LATER), ["cancelled", "!", "!", "=", "!"]),
-            ("refund", |o| o.refund(LATER).map(|(change, _)| change), ["!", "refunded", "!", "!", "="]),
-            ("complete", |o| o.complete(LATER), ["!", "completed", "=", "!", "!"]),
-        ];
-        for (name, command, expected) in table {
-            for (state, expected) in states().iter().zip(expected) {
-                assert_eq!(outcome(state, command), expected, "{name} when {}", state.name());
-            }
-        }
-    }
-
-    #[test]
-    fn every_command_in_every_part_state_is_decided() {
-        type Command = fn(&mut Part) -> Result<Change, Problem>;
-        let moved = || ("dhl".to_owned(), "1".to_owned());
-        let states = [
-            PartState::AwaitingPayment,
-            PartState::AwaitingShipment,
-            PartState::InTransit { carrier: moved().0, tracking_number: moved().1, at: T0 },
-            PartState::Delivered { carrier: moved().0, tracking_number: moved().1, at: T0 },
-            PartState::Cancelled { at: T0 },
-        ];
-        let table: [(&str, Command, [&str; 5]); 5] = [
-            (
-                "release to the seller",
-                |p| p.release_to_seller().map(|()| Change::Applied),
-                ["awaiting_shipment", "!", "!", "!", "awaiting_shipment"],
-            ),
-            (
-                "cancel",
-                |p| p.cancel(LATER).map(|()| Change::Applied),
-                ["cancelled", "cancelled", "!", "!", "cancelled"],
-            ),
-            ("ship", |p| p.ship("dhl", "1", LATER), ["!", "in_transit", "=", "!", "!"]),
-            ("ship again otherwise", |p| p.ship("ups", "2", LATER), ["!", "in_transit", "!", "!", "!"]),
-            ("deliver", |p| p.deliver(LATER), ["!", "!", "delivered", "=", "!"]),
-        ];
-        let head = order(OrderState::Paid { attempt: 1, at: T0 });
-        for (name, command, expected) in table {
-            for (state, expected) in states.iter().zip(expected) {
-                let mut part = Part {
-                    order: head.id.clone(),
-                    seller: SellerId::of_user(&head.buyer),
-                    seller_name: "A shop".to_owned(),
-                    lines: Vec::new(),
-                    totals: totals(),
-                    discount_by: Funder::default(),
-                    delivery: None,
-                    commission: BasisPoints::new(1_000).unwrap(),
-                    state: state.clone(),
-                };
-                let found = match command(&mut part) {
-                    Ok(Change::Applied) => part.state.name(),
-                    Ok(Change::AlreadyApplied) => "=",
-                    Err(_) => "!",
-                };
-                assert_eq!(found, expected, "{name} when {}", state.name());
-            }
-        }
-    }
-}
+#[expect(clippy::arithmetic_side_effects, reason = "a test may stop")]
+mod tests;

@@ -6,7 +6,7 @@ use crate::{
     address::Country,
     coupon::CouponRefusal,
     ids::{SellerId, VariantId},
-    money::MoneyError,
+    money::{Money, MoneyError},
 };
 
 /// One invalid field of a request.
@@ -157,6 +157,22 @@ pub enum Problem {
     OrderState {
         /// The current state.
         state: &'static str,
+    },
+    /// More units of a line than this can be done with now.
+    #[error("only {possible} of {variant} are left for this")]
+    TooManyUnits {
+        /// The line.
+        variant: VariantId,
+        /// How many were asked for.
+        requested: u32,
+        /// For how many it is possible.
+        possible: u32,
+    },
+    /// More money than there is left to give back.
+    #[error("there is not that much left to give back")]
+    RefundTooLarge {
+        /// What is left.
+        refundable: Money,
     },
     /// Another payment of the order is under way.
     #[error("another payment is under way")]

@@ -236,10 +236,12 @@ mod tests {
     use crate::{
         address::Country,
         coupon::{Terms, Worth},
-        ids::{LedgerTxId, OrderId, VariantId},
-        ledger::{Account, LedgerTx, Purpose, Side, capture, order_refund},
+        ids::{LedgerTxId, OrderId, ProductId, UserId, VariantId},
+        ledger::{Account, LedgerTx, Purpose, Side, capture, refund},
         money::BasisPoints,
-        order::{Part, PartState},
+        order::Part,
+        refund::{self, PartRefund},
+        shares::{Shares, of_part, paid_for},
         shipping::{OptionId, Zone},
         tax::{Prices, Rounding, ShippingTax, TaxRate},
     };
@@ -270,6 +272,7 @@ mod tests {
             discount: zero,
             tax: zero,
             origin: crate::shards::Origin::default(),
+            progress: crate::order::Progress::default(),
         };
         let tax_class = class.map(|class| TaxClass::parse(class).unwrap());
         WantedLine { line, seller_name: format!("Shop {n}"), weight_g: 100, tax_class }
@@ -314,16 +317,17 @@ mod tests {
     }
 
     fn parts_of(quote: &Quote, commission: u16) -> Vec<Part> {
-        let part = |part: &QuotePart| Part {
-            order: OrderId::parse(&format!("ord_{ULID}")).unwrap(),
-            seller: part.seller.clone(),
-            seller_name: part.seller_name.clone(),
-            lines: part.lines.clone(),
-            totals: part.totals,
-            discount_by: quote.discount_by(),
-            delivery: Some(part.shipping.delivery.clone()),
-            commission: bps(commission),
-            state: PartState::AwaitingPayment,
+        let part = |part: &QuotePart| {
+            let order = OrderId::parse(&format!("ord_{ULID}")).unwrap();
+            let seller = (part.seller.clone(), part.seller_name.clone());
+            let mut lines = part.lines.clone();
+            let product = ProductId::parse(&format!("prd_{ULID}")).unwrap();
+            for (number, line) in (0..).zip(&mut lines) {
+                line.variant = VariantId::of(&product, number).unwrap();
+            }
+            let bare = Part::new(order, seller, lines, part.totals, bps(commission));
+            let delivery = Some(part.shipping.delivery.clone());
+            Part { discount_by: quote.discount_by(), delivery, ..bare }
         };
         quote.parts.iter().map(part).collect()
     }
@@ -523,9 +527,12 @@ mod tests {
         fn the_shares_of_a_quote_balance_when_it_is_paid_and_when_it_goes_back(case in case()) {
             let quote = quoted(&case);
             let parts = parts_of(&quote, case.commission);
+            let back = |part: &Part| PartRefund { seller: part.seller.clone(), shares: of_part(part).unwrap() };
+            let back: Vec<PartRefund> = parts.iter().map(back).collect();
+            let buyer = UserId::parse(&format!("usr_{ULID}")).unwrap();
             for legs in [
                 capture("stripe", quote.totals.total, &parts).unwrap(),
-                order_refund(quote.totals.total, &parts).unwrap(),
+                refund(&back, quote.totals.total, refund::Destination::Card, &buyer),
             ] {
                 let id = LedgerTxId::parse(&format!("ltx_{ULID}")).unwrap();
                 let order = OrderId::parse(&format!("ord_{ULID}")).unwrap();
@@ -533,6 +540,29 @@ mod tests {
                 prop_assert!(promoted == 0 || quote.discount_by() == Funder::Platform);
                 prop_assert!(legs.iter().any(|leg| leg.side == Side::Debit));
                 prop_assert!(LedgerTx::try_new(id, order, Purpose::Capture, NOW, legs).is_ok());
+            }
+        }
+
+        #[test]
+        fn what_was_paid_for_lines_and_units_of_a_quote_sums_to_what_was_paid(case in case()) {
+            let quote = quoted(&case);
+            for part in parts_of(&quote, case.commission) {
+                let mut left = of_part(&part).unwrap();
+                for line in &part.lines {
+                    let whole = paid_for(&part, line).unwrap();
+                    let mut price = line.total.try_sub(line.discount).unwrap();
+                    if !part.totals.tax_included {
+                        price = price.try_add(line.tax).unwrap();
+                    }
+                    prop_assert_eq!(whole.total(), Ok(price));
+                    let units = (0..line.quantity).map(|unit| whole.of_units(line.quantity, unit, 1).unwrap());
+                    let sum = units.fold(Shares::zero(case.currency), |sum, unit| sum.try_add(&unit).unwrap());
+                    prop_assert_eq!(sum, whole);
+                    left = left.try_sub(&whole).unwrap();
+                }
+                let lines_tax: u64 = part.lines.iter().map(|line| line.tax.minor()).sum();
+                prop_assert_eq!((left.fee.minor(), left.promoted.minor()), (0, 0));
+                prop_assert_eq!(left.tax.minor(), part.totals.tax.minor() - lines_tax);
             }
         }
 

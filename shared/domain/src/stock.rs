@@ -62,6 +62,8 @@ pub enum StockOp {
     Ship,
     /// A paid order was cancelled before it was shipped.
     Restock,
+    /// Shipped units came back and can be sold again.
+    Return,
     /// The seller counted more.
     Add,
     /// The seller counted fewer.
@@ -74,7 +76,7 @@ pub enum StockOp {
 
 impl StockOp {
     /// All operations.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Create,
         Self::Reserve,
         Self::Release,
@@ -82,6 +84,7 @@ impl StockOp {
         Self::Take,
         Self::Ship,
         Self::Restock,
+        Self::Return,
         Self::Add,
         Self::Remove,
         Self::ShiftOut,
@@ -92,7 +95,7 @@ impl StockOp {
     #[must_use]
     pub fn path(self) -> (Place, Place) {
         match self {
-            Self::Create | Self::Add | Self::ShiftIn => (Place::Outside, Place::Available),
+            Self::Create | Self::Add | Self::Return | Self::ShiftIn => (Place::Outside, Place::Available),
             Self::Reserve => (Place::Available, Place::Reserved),
             Self::Release => (Place::Reserved, Place::Available),
             Self::Commit => (Place::Reserved, Place::Committed),
@@ -114,6 +117,7 @@ impl StockOp {
             Self::Take => "take",
             Self::Ship => "ship",
             Self::Restock => "restock",
+            Self::Return => "return",
             Self::Add => "add",
             Self::Remove => "remove",
             Self::ShiftOut => "shift_out",
@@ -248,7 +252,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_on_hand_changes_only_by_what_comes_in_and_goes_out(
-            moves in proptest::collection::vec((0_usize..11, 0_u32..50), 0..200)
+            moves in proptest::collection::vec((0_usize..12, 0_u32..50), 0..200)
         ) {
             let mut stock = Quantities::default();
             let mut expected = 0_u64;

@@ -49,6 +49,19 @@ pub trait PaymentGateway: Send + Sync {
     /// # Errors
     /// See [`GatewayError`]; more than is left of the payment is [`GatewayError::Rejected`].
     async fn refund(&self, refund: &RefundPayment) -> Result<ProviderRefund, GatewayError>;
+
+    /// Asks how a refund stands that was under way, by the provider's id of it. Where repeating the call tells that,
+    /// there is nothing else to do.
+    ///
+    /// # Errors
+    /// See [`GatewayError`].
+    async fn look_up_refund(
+        &self,
+        refund: &RefundPayment,
+        _provider_id: &str,
+    ) -> Result<ProviderRefund, GatewayError> {
+        self.refund(refund).await
+    }
 }
 
 /// One attempt to pay one order.

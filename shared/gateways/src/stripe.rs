@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
 use stripe_core::{
     payment_intent::{CancelPaymentIntent, CreatePaymentIntent, RetrievePaymentIntent},
-    refund::CreateRefund,
+    refund::{CreateRefund, RetrieveRefund},
 };
 use stripe_shared::{PaymentIntent, PaymentIntentAllowedPaymentMethodTypes, PaymentIntentStatus, Refund};
 use stripe_types::Currency;
@@ -90,7 +90,7 @@ impl StripeGateway {
     }
 
     async fn retrieve(&self, payment: &str) -> Result<ProviderPayment, GatewayError> {
-        let request = RetrievePaymentIntent::new(checked_id(payment)?);
+        let request = RetrievePaymentIntent::new(checked_id(payment, "pi_")?);
         let found = self.call(payment, || request.customize().send(&self.client)).await;
         payment_of(&found.map_err(Failure::of_a_question)?)
     }
@@ -133,7 +133,7 @@ impl PaymentGateway for StripeGateway {
 
     async fn cancel(&self, payment: &str, key: &str) -> Result<ProviderPayment, GatewayError> {
         let strategy = idempotent(key)?;
-        let request = CancelPaymentIntent::new(checked_id(payment)?);
+        let request = CancelPaymentIntent::new(checked_id(payment, "pi_")?);
         let send = || request.customize().request_strategy(strategy.clone()).send(&self.client);
         match self.call(key, send).await {
             Ok(intent) => payment_of(&intent),
@@ -147,11 +147,22 @@ impl PaymentGateway for StripeGateway {
         let key = refund.key();
         let strategy = idempotent(&key)?;
         let request = CreateRefund::new()
-            .payment_intent(checked_id(&refund.payment)?)
+            .payment_intent(checked_id(&refund.payment, "pi_")?)
             .amount(signed(refund.amount_minor)?)
             .metadata(metadata(&refund.order_id, refund.attempt));
         let send = || request.customize().request_strategy(strategy.clone()).send(&self.client);
         refund_of(&self.call(&key, send).await?)
+    }
+
+    // A repeated call is answered as the first one was, whatever became of the refund since.
+    async fn look_up_refund(
+        &self,
+        _refund: &RefundPayment,
+        provider_id: &str,
+    ) -> Result<ProviderRefund, GatewayError> {
+        let request = RetrieveRefund::new(checked_id(provider_id, "re_")?);
+        let found = self.call(provider_id, || request.customize().send(&self.client)).await;
+        refund_of(&found.map_err(Failure::of_a_question)?)
     }
 }
 
@@ -221,11 +232,11 @@ fn idempotent(key: &str) -> Result<RequestStrategy, GatewayError> {
 }
 
 /// An id becomes part of a URL, so it must not bring a path of its own.
-fn checked_id(id: &str) -> Result<String, GatewayError> {
-    let plain = id.starts_with("pi_") && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+fn checked_id(id: &str, prefix: &str) -> Result<String, GatewayError> {
+    let plain = id.starts_with(prefix) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     plain
         .then(|| id.to_owned())
-        .ok_or_else(|| StripeFailure::Invalid("not the id of an intent".to_owned()).rejected())
+        .ok_or_else(|| StripeFailure::Invalid("not an id of Stripe".to_owned()).rejected())
 }
 
 fn signed(minor: u64) -> Result<i64, GatewayError> {

@@ -267,21 +267,24 @@ async fn paid<T: Till>(till: &T) -> String {
     id
 }
 
-async fn refund<T: Till>(
-    till: &T,
-    id: &str,
-    number: u32,
-    amount: u64,
-) -> Result<ProviderRefund, GatewayError> {
-    let request = RefundPayment {
+fn refund_request(id: &str, number: u32, amount: u64) -> RefundPayment {
+    RefundPayment {
         payment: id.to_owned(),
         order_id: attempt(1).order_id,
         attempt: 1,
         number,
         amount_minor: amount,
         currency: "USD".to_owned(),
-    };
-    till.gateway().refund(&request).await
+    }
+}
+
+async fn refund<T: Till>(
+    till: &T,
+    id: &str,
+    number: u32,
+    amount: u64,
+) -> Result<ProviderRefund, GatewayError> {
+    till.gateway().refund(&refund_request(id, number, amount)).await
 }
 
 /// What may happen on the way to a provider and back.
@@ -450,6 +453,19 @@ async fn parts_go_back_until_nothing_is_left<T: Till>() {
     assert_eq!(till.refunded_minor(), TOTAL);
 }
 
+async fn a_refund_that_is_asked_about_is_the_one_that_was_made<T: Till>() {
+    let till: T = till().await;
+    let id = paid(&till).await;
+    let made = [refund(&till, &id, 1, 1_000).await.unwrap(), refund(&till, &id, 2, 500).await.unwrap()];
+    for (number, made) in (1..).zip(&made) {
+        let request = refund_request(&id, number, made.amount_minor);
+        let found = till.gateway().look_up_refund(&request, &made.provider_id).await.unwrap();
+        assert_eq!((found.amount_minor, found.currency.as_str()), (made.amount_minor, "USD"));
+        assert!(matches!(found.status, RefundStatus::Succeeded | RefundStatus::Pending), "{found:?}");
+    }
+    assert_eq!(till.refunded_minor(), 1_500);
+}
+
 async fn what_was_never_paid_is_not_refunded<T: Till>() {
     let till: T = till().await;
     let id = start(&till).await.unwrap().provider_id;
@@ -500,6 +516,7 @@ macro_rules! conformance {
                 money_that_came_first_is_told_to_who_cancels,
                 another_amount_than_asked_is_told,
                 a_refund_that_is_repeated_is_one_refund,
+                a_refund_that_is_asked_about_is_the_one_that_was_made,
                 parts_go_back_until_nothing_is_left,
                 what_was_never_paid_is_not_refunded,
                 a_wrong_key_is_our_fault_and_is_not_shown,

@@ -5,6 +5,7 @@ pub mod problem;
 pub mod quote_view;
 pub mod request;
 pub mod response;
+pub mod units;
 pub mod views;
 
 pub use lambda_http::{Body, Request, Response};

@@ -133,6 +133,12 @@ fn of_problem(problem: &Problem) -> Public {
         Problem::OrderState { .. } => {
             public(S::CONFLICT, "order-state", "The order's state does not allow this")
         }
+        Problem::TooManyUnits { .. } => {
+            public(S::CONFLICT, "too-many-units", "There are not that many units left for this")
+        }
+        Problem::RefundTooLarge { .. } => {
+            public(S::CONFLICT, "refund-too-large", "There is not that much left to give back")
+        }
         Problem::PaymentInProgress => {
             public(S::CONFLICT, "payment-in-progress", "Another payment of this order is under way")
         }
@@ -184,6 +190,12 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
         }
         Problem::QuoteChanged { quote } => add("quote", serde_json::from_str(quote).unwrap_or(Value::Null)),
         Problem::OrderState { state } => add("state", json!(state)),
+        Problem::TooManyUnits { variant, requested, possible } => {
+            add("variant", json!(variant));
+            add("requested", json!(requested));
+            add("possible", json!(possible))
+        }
+        Problem::RefundTooLarge { refundable } => add("refundable", json!(refundable)),
         Problem::PaymentDeclined { code } => add("decline_code", json!(code)),
         Problem::Unauthenticated
         | Problem::Forbidden

@@ -176,7 +176,7 @@ pub(crate) async fn settle_attempt(
     let Some(payment) = aggregate.payment(attempt).map(|payment| &payment.value) else {
         return Ok(Change::AlreadyApplied);
     };
-    if payment.state.has_money_come() {
+    if payment.state.balance().is_some() {
         return Ok(Change::AlreadyApplied);
     }
     let order = &aggregate.order.value;

@@ -20,9 +20,13 @@ pub mod orders;
 pub mod payments;
 pub mod profiles;
 pub mod quotes;
+pub mod refund_calls;
+pub mod refunds;
 pub(crate) mod reservations;
+pub mod returns;
 pub mod rules;
 pub mod shipping;
+mod units;
 
 pub use app::{App, Settings};
 pub use error::Error;

@@ -1,11 +1,13 @@
 //! Which mails an event leads to, and what they say.
 
 use sutler_domain::{
-    event::{Event, EventKind},
-    ids::{OrderId, SellerId, UserId},
-    order::{CancelReason, Part, Totals},
+    event::{Event, EventKind, Side},
+    ids::{OrderId, ReturnId, SellerId, ShipmentId, UserId},
+    money::Money,
+    order::{CancelReason, OrderLine, Part, Totals, Units},
     payment::RefundReason,
     problem::Problem,
+    refund::Destination,
 };
 use sutler_store::{mail_claims::Claim, orders::OrderAggregate};
 
@@ -95,7 +97,12 @@ pub async fn letters(app: &App, event: &Event) -> Result<Vec<Letter>, Error> {
         | EventKind::OrderCancelled { .. }
         | EventKind::OrderRefunded { .. }
         | EventKind::PaymentRefunded { .. }
-        | EventKind::PartShipped { .. } => {
+        | EventKind::UnitsCancelled { .. }
+        | EventKind::PartShipped { .. }
+        | EventKind::ReturnRequested { .. }
+        | EventKind::ReturnApproved { .. }
+        | EventKind::ReturnRejected { .. }
+        | EventKind::ReturnReceived { .. } => {
             let id = OrderId::parse(&event.aggregate).map_err(|e| Error::Internal(e.into()))?;
             let order = app.store.order(&id).await?.ok_or(Problem::NotFound)?;
             about_order(app, &order, &event.event).await
@@ -104,6 +111,7 @@ pub async fn letters(app: &App, event: &Event) -> Result<Vec<Letter>, Error> {
         | EventKind::OrderClaimed {}
         | EventKind::PaymentFailed { .. }
         | EventKind::RefundRequested { .. }
+        | EventKind::RefundFailed { .. }
         | EventKind::PartDelivered { .. }
         | EventKind::UserVerified { .. } => Ok(Vec::new()),
     }
@@ -126,12 +134,7 @@ async fn verification(app: &App, user: &UserId) -> Result<Option<Letter>, Error>
 async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Result<Vec<Letter>, Error> {
     let head = &order.order.value;
     let id = &head.id;
-    let to_buyer = |subject: String, paragraphs: Vec<String>| Letter {
-        to: head.email.clone(),
-        subject,
-        paragraphs,
-        link: Some(format!("{}/orders/{id}", app.settings.frontend_url)),
-    };
+    let to_buyer = |subject: String, paragraphs: Vec<String>| to_buyer(app, order, subject, paragraphs);
     Ok(match event {
         EventKind::OrderPlaced { total, expires_at } => {
             let mut paragraphs = vec![format!("Thank you. We received your order {id}:")];
@@ -162,26 +165,45 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
             };
             vec![to_buyer(format!("Order {id} is cancelled"), vec![text])]
         }
-        EventKind::PaymentRefunded { amount, reason, .. } => {
-            let why = match reason {
-                RefundReason::Cancelled => "because the order was cancelled",
-                RefundReason::Late => "because it came after the order had ended and the goods were gone",
-                RefundReason::Second => "because the order was already paid",
-                RefundReason::Mismatch => "because it was not what the order asked for",
-            };
-            let text = format!("We gave back {} for order {id}, {why}.", amount.display());
+        EventKind::PaymentRefunded { amount, reason, destination, .. } => {
+            let text = gave_back(id, *amount, *reason, *destination);
             vec![to_buyer(format!("Refund for order {id}"), vec![text])]
         }
-        EventKind::PartShipped { seller } => {
+        EventKind::UnitsCancelled { seller, lines, by: Side::Buyer } => {
+            let message = "The buyer does not want these any more. Please do not send them.";
+            to_seller(app, order, seller, ("Cancelled units", message), lines).await?
+        }
+        EventKind::UnitsCancelled { seller, lines, by: Side::Seller } => {
+            let text = "These will not be sent, and what you paid for them goes back.";
+            about_units(app, order, seller, (format!("Some of order {id} is cancelled"), text), lines)
+        }
+        EventKind::PartShipped { seller, shipment } => {
             let part = order.parts.iter().find(|part| part.value.seller == *seller);
-            part.map(|part| to_buyer(format!("Order {id} is on its way"), shipped(&part.value)))
+            part.map(|part| to_buyer(format!("Order {id} is on its way"), shipped(&part.value, shipment)))
                 .into_iter()
                 .collect()
+        }
+        EventKind::ReturnRequested { seller, id } => {
+            let Some(sent_back) = find_return(order, id) else { return Ok(Vec::new()) };
+            let message = format!("The buyer wants to send these back: {}", sent_back.reason);
+            to_seller(app, order, seller, ("Return requested", &message), &sent_back.lines).await?
+        }
+        EventKind::ReturnApproved { id, .. } => {
+            let text = "Please send these back. Your money follows when they have arrived.";
+            about_return(app, order, id, ("approved", text))
+        }
+        EventKind::ReturnRejected { id, .. } => {
+            about_return(app, order, id, ("rejected", "The shop does not take these back."))
+        }
+        EventKind::ReturnReceived { id, .. } => {
+            let text = "The shop has received these, and pays them back.";
+            about_return(app, order, id, ("received", text))
         }
         EventKind::OrderCompleted {}
         | EventKind::OrderClaimed {}
         | EventKind::PaymentFailed { .. }
         | EventKind::RefundRequested { .. }
+        | EventKind::RefundFailed { .. }
         | EventKind::PartDelivered { .. }
         | EventKind::UserVerified { .. }
         | EventKind::VerificationRequested { .. } => Vec::new(),
@@ -204,12 +226,65 @@ fn costs(totals: &Totals) -> String {
     text
 }
 
+fn gave_back(id: &OrderId, amount: Money, reason: RefundReason, destination: Destination) -> String {
+    let why = match reason {
+        RefundReason::Cancelled => "because it was cancelled",
+        RefundReason::NotSent => "because the shop could not send everything",
+        RefundReason::Returned => "because you sent something back",
+        RefundReason::Goodwill => "as the shop decided",
+        RefundReason::Late => "because it came after the order had ended and the goods were gone",
+        RefundReason::Second => "because the order was already paid",
+        RefundReason::Mismatch => "because it was not what the order asked for",
+    };
+    let place = match destination {
+        Destination::Card => "",
+        Destination::Wallet => " It is in your wallet.",
+    };
+    format!("We gave back {} for order {id}, {why}.{place}", amount.display())
+}
+
+fn find_return<'a>(order: &'a OrderAggregate, id: &ReturnId) -> Option<&'a sutler_domain::returns::Return> {
+    order.returns.iter().map(|read| &read.value).find(|sent_back| sent_back.id == *id)
+}
+
+fn to_buyer(app: &App, order: &OrderAggregate, subject: String, paragraphs: Vec<String>) -> Letter {
+    let head = &order.order.value;
+    let link = Some(format!("{}/orders/{}", app.settings.frontend_url, head.id));
+    Letter { to: head.email.clone(), subject, paragraphs, link }
+}
+
+/// A letter to the buyer about what became of a return.
+fn about_return(app: &App, order: &OrderAggregate, id: &ReturnId, (what, text): (&str, &str)) -> Vec<Letter> {
+    let Some(sent_back) = find_return(order, id) else { return Vec::new() };
+    let subject = format!("Return for order {} {what}", order.order.value.id);
+    about_units(app, order, &sent_back.seller, (subject, text), &sent_back.lines)
+}
+
+/// A letter to the buyer about some units of a part.
+fn about_units(
+    app: &App,
+    order: &OrderAggregate,
+    seller: &SellerId,
+    (subject, text): (String, &str),
+    lines: &[Units],
+) -> Vec<Letter> {
+    let part = order.parts.iter().find(|part| part.value.seller == *seller);
+    let paragraphs = part.map(|part| vec![text.to_owned(), some_goods(&part.value, lines)]);
+    paragraphs.map(|paragraphs| to_buyer(app, order, subject, paragraphs)).into_iter().collect()
+}
+
 fn goods(part: &Part) -> String {
-    let lines = part.lines.iter().map(|line| {
-        let options: Vec<String> =
-            line.options.iter().map(|option| format!(", {}: {}", option.name, option.value)).collect();
-        format!("{} × {}{} – {}", line.quantity, line.title, options.concat(), line.total.display())
-    });
+    let lines = part.lines.iter();
+    listed(part, lines.map(|line| format!("{} – {}", named(line, line.quantity), line.total.display())))
+}
+
+/// Some units of a part, without what they cost.
+fn some_goods(part: &Part, lines: &[Units]) -> String {
+    let named = |units: &Units| part.line(units).map(|line| named(line, units.quantity));
+    listed(part, lines.iter().filter_map(named))
+}
+
+fn listed(part: &Part, lines: impl Iterator<Item = String>) -> String {
     let mut text = format!("From {}:", part.seller_name);
     for line in lines {
         text.extend(["\n", &line]);
@@ -217,12 +292,46 @@ fn goods(part: &Part) -> String {
     text
 }
 
-fn shipped(part: &Part) -> Vec<String> {
-    let mut paragraphs = vec![format!("{} has sent your goods.", part.seller_name), goods(part)];
-    if let Some((carrier, number)) = part.state.tracking() {
+fn named(line: &OrderLine, quantity: u32) -> String {
+    let option =
+        |option: &sutler_domain::product::OptionValue| format!(", {}: {}", option.name, option.value);
+    let options: Vec<String> = line.options.iter().map(option).collect();
+    format!("{quantity} × {}{}", line.title, options.concat())
+}
+
+fn shipped(part: &Part, id: &ShipmentId) -> Vec<String> {
+    let mut paragraphs = vec![format!("{} has sent your goods.", part.seller_name)];
+    for shipment in part.shipments.iter().filter(|shipment| shipment.id == *id) {
+        let whole = part.lines.iter().all(|line| {
+            shipment
+                .lines
+                .iter()
+                .any(|units| units.variant == line.variant && units.quantity == line.quantity)
+        });
+        paragraphs.push(if whole { goods(part) } else { some_goods(part, &shipment.lines) });
+        let (carrier, number) = (shipment.tracking.carrier(), shipment.tracking.number());
         paragraphs.push(format!("Carrier: {carrier}, number: {number}"));
     }
     paragraphs
+}
+
+/// A letter to one seller about some units of theirs.
+async fn to_seller(
+    app: &App,
+    order: &OrderAggregate,
+    seller: &SellerId,
+    (subject, message): (&str, &str),
+    lines: &[Units],
+) -> Result<Vec<Letter>, Error> {
+    let id = &order.order.value.id;
+    let part = order.parts.iter().find(|part| part.value.seller == *seller);
+    let Some((part, to)) = part.zip(seller_address(app, seller).await?) else { return Ok(Vec::new()) };
+    Ok(vec![Letter {
+        to,
+        subject: format!("{subject}: order {id}"),
+        paragraphs: vec![message.to_owned(), some_goods(&part.value, lines)],
+        link: Some(format!("{}/sales/{id}", app.settings.frontend_url)),
+    }])
 }
 
 /// One letter to each seller about their own part, and nothing of the others.

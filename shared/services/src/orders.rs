@@ -1,17 +1,19 @@
-//! Placing, reading and giving up orders.
+//! Placing orders, and changing them.
+
+mod ending;
+mod reading;
 
 use sutler_domain::{
     address::Address,
-    event::{Event, EventKind},
+    event::EventKind,
     idempotency::{Answer, Once},
     ids::{AddressId, CartId, OrderId, SellerId, UserId},
-    ledger::{LedgerTx, Purpose, order_refund},
-    order::{CancelReason, Change, Order, OrderState, Part, PartState},
-    payment::{PaymentState, RefundReason},
+    ledger::{LedgerTx, Purpose},
+    money::Money,
+    order::{Order, OrderState, Part},
     problem::Problem,
     quote::Rules,
     shipping::Choices,
-    stock::StockOp,
     tax::Destination,
 };
 use sutler_store::{
@@ -32,6 +34,9 @@ use crate::{
     reservations::{self, Reservation},
     rules,
 };
+
+pub use ending::{cancel, expire, sweep};
+pub use reading::{History, Listing, OrderPage, Wanted, get, history, list};
 
 /// How often a change is decided anew after losing a race.
 const RACES_MAX: usize = 6;
@@ -179,27 +184,24 @@ fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote
         .quote
         .parts
         .iter()
-        .map(|part| Part {
-            order: id.clone(),
-            seller: part.seller.clone(),
-            seller_name: part.seller_name.clone(),
-            lines: part.lines.clone(),
-            totals: part.totals,
-            discount_by: quote.quote.discount_by(),
-            delivery: Some(part.shipping.delivery.clone()),
-            commission: app.settings.commission,
-            state: PartState::AwaitingPayment,
+        .map(|part| {
+            let seller = (part.seller.clone(), part.seller_name.clone());
+            let bare =
+                Part::new(id.clone(), seller, part.lines.clone(), part.totals, app.settings.commission);
+            let delivery = Some(part.shipping.delivery.clone());
+            Part { discount_by: quote.quote.discount_by(), delivery, ..bare }
         })
         .collect();
     let order = Order {
         id,
         buyer: command.buyer.clone(),
-        guest: None,
+        guest: checkout.user.guest.as_ref().map(|_| command.buyer.clone()),
         email: checkout.user.email.as_str().to_owned(),
         address: checkout.address.clone(),
         totals: quote.quote.totals,
         coupon: quote.quote.used_coupon().cloned(),
         state: OrderState::AwaitingPayment { expires_at: now.plus_seconds(app.settings.order_expiry_s) },
+        refunded: Money::zero(quote.quote.totals.total.currency()),
         placed_at: now,
         sellers: parts.iter().map(|part| part.seller.clone()).collect(),
         attempts: 0,
@@ -208,203 +210,6 @@ fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote
         last_hash: String::new(),
     };
     PlacedOrder { order, parts }
-}
-
-/// An order as one of the people in it sees it.
-#[derive(Debug, Clone)]
-pub enum OrderPage {
-    /// The buyer (and staff) see all of it.
-    Buyer(Box<OrderAggregate>),
-    /// A seller sees only their part.
-    Seller {
-        /// The order.
-        order: Box<Order>,
-        /// Their part.
-        part: Box<Part>,
-    },
-}
-
-/// An order of the caller's, as buyer or as seller.
-///
-/// # Errors
-/// [`Problem::NotFound`] when the caller has no part in it.
-pub async fn get(app: &App, id: &OrderId, caller: &UserId, staff: bool) -> Result<OrderPage, Error> {
-    let aggregate = app.store.order(id).await?.ok_or(Problem::NotFound)?;
-    if staff || aggregate.order.value.buyer == *caller {
-        return Ok(OrderPage::Buyer(Box::new(aggregate)));
-    }
-    let seller = SellerId::of_user(caller);
-    let part =
-        aggregate.parts.into_iter().find(|part| part.value.seller == seller).ok_or(Problem::NotFound)?;
-    Ok(OrderPage::Seller { order: Box::new(aggregate.order.value), part: Box::new(part.value) })
-}
-
-/// One page of orders and where the next one starts.
-#[derive(Debug, Clone)]
-pub enum Listing {
-    /// What the caller bought.
-    Bought(Vec<Order>, Option<OrderId>),
-    /// What the caller sold.
-    Sold(Vec<Part>, Option<OrderId>),
-}
-
-/// Which orders a list is to show.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Those that the caller sold rather than bought.
-    pub selling: bool,
-    /// Only those in the state of this name.
-    pub state: Option<String>,
-    /// Only those older than this one.
-    pub before: Option<OrderId>,
-    /// How many at most.
-    pub limit: u16,
-}
-
-/// How many items are read at once where not all of them are shown.
-const FILTERED_READ: u16 = 100;
-/// How often a page that is not full yet is read on. A longer search ends with a short page and its cursor.
-const READS_MAX: usize = 10;
-
-/// A page that is filled by as many reads as it takes to find enough of what is wanted.
-struct Page<T, C> {
-    items: Vec<T>,
-    next: Option<C>,
-    limit: usize,
-    at_once: u16,
-}
-
-impl<T, C> Page<T, C> {
-    fn new(after: Option<C>, limit: u16, at_once: u16) -> Self {
-        Self { items: Vec::new(), next: after, limit: usize::from(limit), at_once }
-    }
-
-    /// Takes what is wanted of a read, each item being at the place that `place` says. Answers whether that is all.
-    fn take(&mut self, found: Vec<T>, place: fn(&T) -> C, wanted: impl Fn(&T) -> bool) -> bool {
-        let at_the_end = found.len() < usize::from(self.at_once);
-        for item in found {
-            self.next = Some(place(&item));
-            if wanted(&item) {
-                self.items.push(item);
-                if self.items.len() >= self.limit {
-                    return true;
-                }
-            }
-        }
-        if at_the_end {
-            self.next = None;
-        }
-        at_the_end
-    }
-}
-
-/// The caller's orders, or the caller's parts in those of others, newest first.
-///
-/// # Errors
-/// [`Error`] when the database does not answer.
-pub async fn list(app: &App, caller: &UserId, wanted: &Wanted) -> Result<Listing, Error> {
-    let Wanted { before, limit, .. } = wanted.clone();
-    let at_once = if wanted.state.is_some() { FILTERED_READ } else { limit };
-    let in_state = |name: &str| wanted.state.as_ref().is_none_or(|state| state == name);
-    if wanted.selling {
-        let seller = SellerId::of_user(caller);
-        let mut page = Page::new(before, limit, at_once);
-        for _ in 0..READS_MAX {
-            let found = app.store.parts_of_seller(&seller, page.next.as_ref(), at_once).await?;
-            if page.take(found, |part| part.value.order.clone(), |part| in_state(part.value.state.name())) {
-                break;
-            }
-        }
-        return Ok(Listing::Sold(page.items.into_iter().map(|part| part.value).collect(), page.next));
-    }
-    let mut page = Page::new(before, limit, at_once);
-    for _ in 0..READS_MAX {
-        let found = app.store.orders_of_buyer(caller, page.next.as_ref(), at_once).await?;
-        if page.take(found, |order| order.value.id.clone(), |order| in_state(order.value.state.name())) {
-            break;
-        }
-    }
-    Ok(Listing::Bought(page.items.into_iter().map(|order| order.value).collect(), page.next))
-}
-
-/// What somebody may know of an order's history.
-#[derive(Debug, Clone)]
-pub enum History {
-    /// Everything: its buyer and staff.
-    Whole(Vec<Event>),
-    /// That something happened to the whole or to the seller's part, and no amounts.
-    OfPart(Vec<Event>),
-}
-
-/// An order's history after event number `after`, and where to go on.
-///
-/// # Errors
-/// [`Problem::NotFound`] when the caller has no part in it.
-pub async fn history(
-    app: &App,
-    id: &OrderId,
-    caller: &UserId,
-    staff: bool,
-    after: Option<u64>,
-    limit: u16,
-) -> Result<(History, Option<u64>), Error> {
-    let seller = match get(app, id, caller, staff).await? {
-        OrderPage::Buyer(_) => None,
-        OrderPage::Seller { part, .. } => Some(part.seller),
-    };
-    let at_once = if seller.is_some() { FILTERED_READ } else { limit };
-    let mut page = Page::new(after, limit, at_once);
-    for _ in 0..READS_MAX {
-        let found = app.store.events(id, page.next.unwrap_or(0), at_once).await?;
-        let shown =
-            |event: &Event| seller.as_ref().is_none_or(|seller| concerns_seller(&event.event, seller));
-        if page.take(found, |event| event.seq, shown) {
-            break;
-        }
-    }
-    let history = if seller.is_some() { History::OfPart(page.items) } else { History::Whole(page.items) };
-    Ok((history, page.next))
-}
-
-fn concerns_seller(event: &EventKind, own: &SellerId) -> bool {
-    match event {
-        EventKind::PartShipped { seller } | EventKind::PartDelivered { seller } => seller == own,
-        EventKind::OrderPlaced { .. }
-        | EventKind::OrderPaid { .. }
-        | EventKind::OrderCancelled { .. }
-        | EventKind::OrderRefunded { .. }
-        | EventKind::OrderCompleted {} => true,
-        EventKind::OrderClaimed {}
-        | EventKind::PaymentFailed { .. }
-        | EventKind::RefundRequested { .. }
-        | EventKind::PaymentRefunded { .. }
-        | EventKind::UserVerified { .. }
-        | EventKind::VerificationRequested { .. } => false,
-    }
-}
-
-/// The buyer gives an order up: unpaid, its stock is released; paid and not shipped, its money goes back.
-///
-/// # Errors
-/// [`Problem::NotFound`] unless it is the caller's, [`Problem::OrderState`] once a part is shipped.
-pub async fn cancel(
-    app: &App,
-    id: &OrderId,
-    buyer: &UserId,
-    once: &Once<OrderAggregate>,
-) -> Result<Answer, Error> {
-    change(app, id, once, |aggregate| {
-        if aggregate.order.value.buyer != *buyer {
-            return Err(Problem::NotFound.into());
-        }
-        match &aggregate.order.value.state {
-            OrderState::Paid { .. } | OrderState::Refunded { .. } => decide_refund(app, aggregate),
-            OrderState::AwaitingPayment { .. }
-            | OrderState::Cancelled { .. }
-            | OrderState::Completed { .. } => decide_cancel(app, aggregate, CancelReason::Buyer),
-        }
-    })
-    .await
 }
 
 /// Changes an order as `decide` says: decided on what is there, written on the condition that it still is, together
@@ -432,91 +237,6 @@ pub(crate) async fn change<T>(
     Err(Problem::Conflict.into())
 }
 
-/// Releases an order whose time is over; an order that was paid meanwhile is left alone.
-///
-/// # Errors
-/// [`Error`] when the database does not answer.
-pub async fn expire(app: &App, id: &OrderId) -> Result<Change, Error> {
-    let Some(aggregate) = app.store.order(id).await? else { return Ok(Change::AlreadyApplied) };
-    let decided = decide_cancel(app, aggregate, CancelReason::Expired);
-    let (transaction, _) = match decided {
-        Err(Error::Problem(Problem::OrderState { .. })) => return Ok(Change::AlreadyApplied),
-        other => other?,
-    };
-    if transaction.is_empty() {
-        return Ok(Change::AlreadyApplied);
-    }
-    match app.store.transact(transaction).await {
-        Ok(()) => {
-            tracing::info!(order.id = %id, "Released expired order {id}");
-            Ok(Change::Applied)
-        }
-        // Somebody paid, cancelled or released it first. The next sweep looks again if it has to.
-        Err(StoreError::Refused(_)) => Ok(Change::AlreadyApplied),
-        Err(other) => Err(other.into()),
-    }
-}
-
-/// Releases the stock and the coupon of an unpaid order; nothing to write when it is already cancelled.
-fn decide_cancel(
-    app: &App,
-    mut aggregate: OrderAggregate,
-    reason: CancelReason,
-) -> Result<(Transaction, OrderAggregate), Error> {
-    let now = app.now();
-    let mut transaction = Transaction::new();
-    let order = &mut aggregate.order.value;
-    let open_attempt = order.open_attempt_number();
-    if order.cancel(reason, now)? == Change::AlreadyApplied {
-        return Ok((transaction, aggregate));
-    }
-    for part in &mut aggregate.parts {
-        part.value.cancel(now)?;
-        for line in &part.value.lines {
-            reservations::give_up(&mut transaction, StockOp::Release, order.placed_by(), line, &order.id);
-        }
-        orders::save_part(&mut transaction, part)?;
-    }
-    coupons::give_back(&mut transaction, order);
-    let event = EventKind::OrderCancelled { reason, open_attempt };
-    events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
-    orders::save(&mut transaction, &aggregate.order)?;
-    Ok((transaction, aggregate))
-}
-
-/// Takes a paid order back as long as nothing was shipped: goods to the shelf, money on its way.
-fn decide_refund(app: &App, mut aggregate: OrderAggregate) -> Result<(Transaction, OrderAggregate), Error> {
-    let now = app.now();
-    let mut transaction = Transaction::new();
-    let (change, attempt) = aggregate.order.value.refund(now)?;
-    if change == Change::AlreadyApplied {
-        return Ok((transaction, aggregate));
-    }
-    let order = &mut aggregate.order.value;
-    for part in &mut aggregate.parts {
-        part.value.cancel(now)?;
-        for line in &part.value.lines {
-            reservations::give_up(&mut transaction, StockOp::Restock, order.placed_by(), line, &order.id);
-        }
-        orders::save_part(&mut transaction, part)?;
-    }
-    coupons::give_back(&mut transaction, order);
-    let amount = order.totals.total;
-    let reason = RefundReason::Cancelled;
-    let paid = aggregate.payments.iter_mut().find(|payment| payment.value.attempt == attempt);
-    let payment = paid.ok_or_else(|| Error::Internal("the paying attempt has no record".into()))?;
-    payment.value.state = PaymentState::RefundPending { since: now, amount, reason };
-    orders::save_payment(&mut transaction, &payment.value, Some(payment.version))?;
-    let parts: Vec<Part> = aggregate.parts.iter().map(|part| part.value.clone()).collect();
-    post(app, &mut transaction, &order.id, Purpose::OrderRefund, order_refund(amount, &parts)?)?;
-    let refunded = EventKind::OrderRefunded { amount };
-    events::append(&mut transaction, order, refunded, now, app.ids.as_ref())?;
-    let requested = EventKind::RefundRequested { attempt, amount, reason };
-    events::append(&mut transaction, order, requested, now, app.ids.as_ref())?;
-    orders::save(&mut transaction, &aggregate.order)?;
-    Ok((transaction, aggregate))
-}
-
 /// Posts balanced legs in the transaction of the change they belong to.
 pub(crate) fn post(
     app: &App,
@@ -530,28 +250,4 @@ pub(crate) fn post(
     let balanced = LedgerTx::try_new(id, order.clone(), purpose, now, legs);
     ledger::post(transaction, &balanced.map_err(|e| Error::Internal(e.into()))?)?;
     Ok(())
-}
-
-/// Releases a bounded number of overdue orders of every shard. One that cannot be released does not keep the
-/// others from it.
-///
-/// # Errors
-/// The first failure, after all the others were tried; what was released stays released.
-pub async fn sweep(app: &App) -> Result<u32, Error> {
-    /// How many orders of a shard one sweep looks at; the next sweep goes on.
-    const PER_SHARD_MAX: u16 = 200;
-    let (mut released, mut failure) = (0_u32, None);
-    for shard in 0..orders::DUE_SHARDS {
-        for id in app.store.overdue(shard, app.now(), PER_SHARD_MAX).await? {
-            match expire(app, &id).await {
-                Ok(Change::Applied) => released = released.saturating_add(1),
-                Ok(Change::AlreadyApplied) => {}
-                Err(error) => {
-                    tracing::error!(order.id = %id, "Order {id} could not be released");
-                    failure.get_or_insert(error);
-                }
-            }
-        }
-    }
-    failure.map_or(Ok(released), Err)
 }

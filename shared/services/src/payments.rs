@@ -1,38 +1,38 @@
 //! Paying orders. Whatever tells us that money came (webhook, poll, answer to a cancellation) ends in
 //! [`finalise`], which decides once what the money is for.
 
+mod resolving;
+mod starting;
+
 use sutler_domain::{
     event::EventKind,
-    ids::{OrderId, UserId},
-    ledger::{Purpose, capture, refund_paid, unowed},
+    ids::OrderId,
+    ledger::{Purpose, capture, unowed},
     money::{Currency, Money},
-    order::{Change, Order, OrderLine, OrderState, Part},
-    payment::{Payment, PaymentState, RefundReason},
+    order::{Change, OrderLine, OrderState, Part},
+    payment::{Payment, PaymentState, RefundOrder, RefundReason},
     problem::Problem,
+    refund::Destination,
     stock::StockOp,
 };
-use sutler_gateways::{
-    payment::{
-        GatewayError, PaymentGateway, PaymentStatus, ProviderPayment, RefundPayment, RefundStatus,
-        StartPayment, StartedPayment,
-    },
-    secret::Secret,
-};
+use sutler_gateways::payment::{GatewayError, PaymentStatus, ProviderPayment};
 use sutler_store::{
-    StoreError, Transaction, Version, Versioned,
-    codec::decode,
-    events, inbox,
+    StoreError, Transaction, Version, events, inbox,
     orders::{self, OrderAggregate},
-    stock,
+    refunds, stock,
 };
 
 use crate::{
     App, Error,
     coupons::{self, Again},
-    gateways::{Gateways, opened_id, resume, settle_attempt},
     orders::post,
     reservations,
 };
+
+pub(crate) use resolving::end_attempt_at;
+pub use resolving::{close_attempt, obey, resolve_all};
+pub(crate) use starting::start_request;
+pub use starting::{Started, start};
 
 /// How often a change is decided anew after losing a race.
 const RACES_MAX: usize = 8;
@@ -77,115 +77,6 @@ pub(crate) fn gateway_error(error: GatewayError) -> Error {
         }
         unrepeatable @ GatewayError::Unrepeatable { .. } => Error::Internal(unrepeatable.into()),
         GatewayError::Rejected(source) => Error::Internal(source),
-    }
-}
-
-/// A payment that the buyer can now carry out.
-#[derive(Debug, Clone)]
-pub struct Started {
-    /// The attempt's number.
-    pub attempt: u32,
-    /// What it is for.
-    pub amount: Money,
-    /// What the provider answered; the client secret is for the buyer alone.
-    pub payment: StartedPayment,
-}
-
-/// Opens the order's payment, or answers the one that is open: one claim, one call of the provider under a key
-/// of ours, one record. Repeating it after a crash at any point leads to the same payment.
-///
-/// # Errors
-/// [`Problem::NotFound`] unless the order is the caller's, [`Problem::OrderState`] unless it waits for payment,
-/// [`Problem::PaymentInProgress`] when another provider has an attempt open.
-pub async fn start(
-    app: &App,
-    gateway: &dyn PaymentGateway,
-    id: &OrderId,
-    buyer: &UserId,
-) -> Result<Started, Error> {
-    for _ in 0..STARTS_MAX {
-        let order = claim(app, gateway.gateway(), id, buyer).await?;
-        let request = start_request(app, gateway.gateway(), &order, order.attempts);
-        match gateway.start(&request).await {
-            Ok(payment) => return record_start(app, gateway.gateway(), &order, payment).await,
-            Err(GatewayError::Unrepeatable { .. }) => {
-                if let Some(started) = resume(app, gateway, id, order.attempts).await? {
-                    return Ok(started);
-                }
-            }
-            Err(error) => return Err(gateway_error(error)),
-        }
-    }
-    Err(Problem::ProviderUnavailable.into())
-}
-
-/// How many attempts one call opens at most.
-const STARTS_MAX: usize = 2;
-
-async fn record_start(
-    app: &App,
-    gateway: &str,
-    order: &Order,
-    payment: StartedPayment,
-) -> Result<Started, Error> {
-    let record = Payment {
-        order: order.id.clone(),
-        attempt: order.attempts,
-        gateway: gateway.to_owned(),
-        provider_id: payment.provider_id.clone(),
-        amount: order.totals.total,
-        state: PaymentState::RequiresAction,
-        redirect_url: payment.redirect_url.clone(),
-        last_failure: None,
-        started_at: app.now(),
-    };
-    let mut transaction = Transaction::new();
-    orders::create_payment(&mut transaction, &record)?;
-    match app.store.transact(transaction).await {
-        // Refused: an earlier run of this call, or the webhook, has recorded it.
-        Ok(()) | Err(StoreError::Refused(_)) => {}
-        Err(other) => return Err(other.into()),
-    }
-    tracing::info!(order.id = %order.id, payment.attempt = order.attempts, "Started payment of {}", order.id);
-    Ok(Started { attempt: order.attempts, amount: order.totals.total, payment })
-}
-
-pub(crate) fn start_request(app: &App, gateway: &str, order: &Order, attempt: u32) -> StartPayment {
-    let (api, id) = (&app.settings.api_url, &order.id);
-    StartPayment {
-        order_id: id.to_string(),
-        attempt,
-        amount_minor: order.totals.total.minor(),
-        currency: order.totals.total.currency().code().to_owned(),
-        description: format!("Order {id}"),
-        return_url: format!("{api}/v1/payments/{gateway}/return?order={id}&attempt={attempt}"),
-        email: Secret::new(order.email.clone()),
-    }
-}
-
-/// Claims the next attempt, or finds the one that is already claimed.
-async fn claim(app: &App, gateway: &str, id: &OrderId, buyer: &UserId) -> Result<Order, Error> {
-    let now = app.now();
-    let (key, change) = orders::claim_attempt(id, buyer, gateway, now)?;
-    let item = match app.store.update(&key, &change).await {
-        Ok(item) => return Ok(decode::<Order>(&item)?.value),
-        Err(StoreError::Refused(refusal)) => refusal.first().cloned().ok_or(Problem::NotFound)?,
-        Err(other) => return Err(other.into()),
-    };
-    let order = decode::<Order>(&item)?.value;
-    if order.buyer != *buyer {
-        return Err(Problem::NotFound.into());
-    }
-    let OrderState::AwaitingPayment { expires_at } = &order.state else {
-        return Err(Problem::OrderState { state: order.state.name() }.into());
-    };
-    if *expires_at <= now {
-        return Err(Problem::OrderState { state: "expired" }.into());
-    }
-    match &order.open_attempt {
-        Some(open) if open.gateway == gateway => Ok(order),
-        Some(_) => Err(Problem::PaymentInProgress.into()),
-        None => Err(Problem::Conflict.into()),
     }
 }
 
@@ -271,7 +162,7 @@ fn decide(
     if known.is_some_and(|payment| payment.value.provider_id != report.provider_id) {
         return Err(Error::Internal("the attempt belongs to another payment of the provider".into()));
     }
-    let money_known = known.is_some_and(|payment| payment.value.state.has_money_come());
+    let money_known = known.is_some_and(|payment| payment.value.state.balance().is_some());
     let order = &aggregate.order.value;
     match &report.news {
         News::Succeeded(received) => {
@@ -315,6 +206,7 @@ fn payment_of(app: &App, aggregate: &OrderAggregate, report: &Report) -> (Paymen
                 provider_id: report.provider_id.clone(),
                 amount: aggregate.order.value.totals.total,
                 state: PaymentState::RequiresAction,
+                refunds: 0,
                 redirect_url: None,
                 last_failure: None,
                 started_at: app.now(),
@@ -357,9 +249,11 @@ fn accept(
     if let Some(Again::Take(found, discount)) = again {
         coupons::take(&mut transaction, found, order.placed_by(), *discount, now);
     }
-    payment.state = PaymentState::Succeeded { at: now };
-    orders::save_payment(&mut transaction, &payment, read)?;
     let amount = order.totals.total;
+    if payment.succeed(amount, None, now) == Change::AlreadyApplied {
+        return Err(Problem::Conflict.into());
+    }
+    orders::save_payment(&mut transaction, &payment, read)?;
     let parts: Vec<Part> = aggregate.parts.iter().map(|part| part.value.clone()).collect();
     post(app, &mut transaction, &order.id, Purpose::Capture, capture(report.gateway, amount, &parts)?)?;
     let event = EventKind::OrderPaid { attempt: report.attempt, amount };
@@ -378,18 +272,20 @@ fn give_back(
     let News::Succeeded(amount) = &report.news else { return Ok(None) };
     let (amount, now) = (*amount, app.now());
     let (mut payment, read) = payment_of(app, &aggregate, report);
-    if payment.state.has_money_come() {
+    if payment.succeed(amount, Some(reason), now) == Change::AlreadyApplied {
         return Ok(None);
     }
     let mut transaction = Transaction::new();
-    payment.state = PaymentState::RefundPending { since: now, amount, reason };
+    let wanted = RefundOrder { amount, parts: Vec::new(), destination: Destination::Card, reason };
+    let refund = payment.refund(wanted, now)?;
     orders::save_payment(&mut transaction, &payment, read)?;
+    refunds::create_with_payment(&mut transaction, &refund)?;
     post(app, &mut transaction, &report.order, Purpose::Unowed, unowed(report.gateway, amount))?;
     let order = &mut aggregate.order.value;
     if order.open_attempt_number() == Some(report.attempt) {
         order.open_attempt = None;
     }
-    let event = EventKind::RefundRequested { attempt: report.attempt, amount, reason };
+    let event = EventKind::RefundRequested { attempt: report.attempt, number: refund.number, amount, reason };
     events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
     orders::save(&mut transaction, &aggregate.order)?;
     Ok(Some(Decision { transaction, takes_stock_again: false }))
@@ -416,10 +312,9 @@ fn note_failure(
 
 fn end_attempt(app: &App, mut aggregate: OrderAggregate, report: &Report) -> Result<Option<Decision>, Error> {
     let (mut payment, read) = payment_of(app, &aggregate, report);
-    if matches!(payment.state, PaymentState::Cancelled { .. }) {
+    if payment.cancel(app.now())? == Change::AlreadyApplied {
         return Ok(None);
     }
-    payment.state = PaymentState::Cancelled { at: app.now() };
     let mut transaction = Transaction::new();
     orders::save_payment(&mut transaction, &payment, read)?;
     if aggregate.order.value.open_attempt_number() == Some(report.attempt) {
@@ -445,188 +340,5 @@ pub fn news_of(payment: &ProviderPayment) -> Result<Option<News>, Error> {
         | PaymentStatus::RequiresAction
         | PaymentStatus::Approved
         | PaymentStatus::Processing => Ok(None),
-    }
-}
-
-/// Makes the open attempt of a cancelled order unpayable. If the buyer was faster, the money is dealt with.
-///
-/// # Errors
-/// [`Error`] when provider or database do not answer; the command is then repeated.
-pub async fn close_attempt(
-    app: &App,
-    gateways: &Gateways,
-    id: &OrderId,
-    attempt: u32,
-) -> Result<Change, Error> {
-    let Some(aggregate) = app.store.order(id).await? else { return Ok(Change::AlreadyApplied) };
-    let recorded = aggregate.payment(attempt).map(|payment| payment.value.gateway.as_str());
-    let open = aggregate.order.value.open_attempt.as_ref().map(|open| open.gateway.as_str());
-    let Some(name) = recorded.or(open) else { return Ok(Change::AlreadyApplied) };
-    end_attempt_at(app, gateways.of(name)?, &aggregate, attempt).await
-}
-
-/// Makes an attempt unpayable at its provider, and finalises how it then stands.
-pub(crate) async fn end_attempt_at(
-    app: &App,
-    gateway: &dyn PaymentGateway,
-    aggregate: &OrderAggregate,
-    attempt: u32,
-) -> Result<Change, Error> {
-    let id = &aggregate.order.value.id;
-    let provider_id = match aggregate.payment(attempt) {
-        Some(known) if known.value.state != PaymentState::RequiresAction => {
-            return Ok(Change::AlreadyApplied);
-        }
-        Some(known) => known.value.provider_id.clone(),
-        // The call that opened it did not come back to record it.
-        None => opened_id(app, gateway, aggregate, attempt).await?,
-    };
-    let key = format!("{id}/{attempt}/cancel");
-    let answered = gateway.cancel(&provider_id, &key).await.map_err(gateway_error)?;
-    // The provider is at it, and will tell how it ended.
-    let news = news_of(&answered)?.ok_or(Problem::PaymentInProgress)?;
-    let report =
-        Report { gateway: gateway.gateway(), message: None, order: id.clone(), attempt, provider_id, news };
-    finalise(app, &report).await
-}
-
-/// Asks the provider to give the money of an attempt back, and records that it did. The provider's key is made
-/// of ours, so a repetition after a crash is the same refund.
-///
-/// # Errors
-/// [`Error`] when provider or database do not answer; the command is then repeated.
-pub async fn refund(app: &App, gateways: &Gateways, id: &OrderId, attempt: u32) -> Result<Change, Error> {
-    let aggregate = app.store.order(id).await?;
-    let known = aggregate.as_ref().and_then(|aggregate| aggregate.payment(attempt));
-    let payment = known.ok_or_else(|| Error::Internal("a refund of an unknown payment".into()))?;
-    let PaymentState::RefundPending { amount, .. } = &payment.value.state else {
-        return Ok(Change::AlreadyApplied);
-    };
-    let request = RefundPayment {
-        payment: payment.value.provider_id.clone(),
-        order_id: id.to_string(),
-        attempt,
-        number: 1,
-        amount_minor: amount.minor(),
-        currency: amount.currency().code().to_owned(),
-    };
-    let gateway = gateways.of(&payment.value.gateway)?;
-    let answered = gateway.refund(&request).await.map_err(gateway_error)?;
-    match answered.status {
-        // A refund that is under way is only called off by the provider with an event of its own.
-        RefundStatus::Succeeded | RefundStatus::Pending => record_refund(app, id, attempt).await,
-        RefundStatus::Failed | RefundStatus::Cancelled => {
-            tracing::error!(alarm = "refund_failed", order.id = %id, "The refund of {id} failed");
-            Err(Error::Internal("the provider could not give the money back".into()))
-        }
-    }
-}
-
-async fn record_refund(app: &App, id: &OrderId, attempt: u32) -> Result<Change, Error> {
-    for _ in 0..RACES_MAX {
-        let mut aggregate = app.store.order(id).await?.ok_or(Problem::NotFound)?;
-        let known = aggregate.payment(attempt).cloned();
-        let Versioned { value: mut payment, version } = known.ok_or(Problem::NotFound)?;
-        let PaymentState::RefundPending { amount, reason, .. } = payment.state else {
-            return Ok(Change::AlreadyApplied);
-        };
-        let now = app.now();
-        let mut transaction = Transaction::new();
-        payment.state = PaymentState::Refunded { at: now, amount, reason };
-        orders::save_payment(&mut transaction, &payment, Some(version))?;
-        post(app, &mut transaction, id, Purpose::RefundPaid, refund_paid(&payment.gateway, amount))?;
-        let event = EventKind::PaymentRefunded { attempt, amount, reason };
-        events::append(&mut transaction, &mut aggregate.order.value, event, now, app.ids.as_ref())?;
-        orders::save(&mut transaction, &aggregate.order)?;
-        match app.store.transact(transaction).await {
-            Ok(()) => return Ok(Change::Applied),
-            Err(StoreError::Refused(_)) => tracing::warn!(order.id = %id, "Lost a race to record a refund"),
-            Err(other) => return Err(other.into()),
-        }
-    }
-    Err(StoreError::Unavailable("too many lost races".into()).into())
-}
-
-/// How long a payment may wait for the provider's word before we ask.
-const ASK_AFTER_S: i64 = 120;
-
-/// Asks the provider about payments it should have told us of, and repeats what it should have done: a webhook that
-/// never came and a command that was given up leave nothing undecided. One failure does not keep the others from it.
-///
-/// # Errors
-/// The first failure, after all the others were tried; what was decided stays decided.
-pub async fn resolve_all(app: &App, gateways: &Gateways) -> Result<u32, Error> {
-    /// How many payments of a shard one run looks at; the next run goes on.
-    const PER_SHARD_MAX: u16 = 100;
-    let before = app.now().plus_seconds(-ASK_AFTER_S);
-    let (mut resolved, mut failure) = (0_u32, None);
-    for shard in 0..orders::DUE_SHARDS {
-        for (id, attempt) in app.store.undecided_payments(shard, before, PER_SHARD_MAX).await? {
-            match resolve(app, gateways, &id, attempt).await {
-                Ok(Change::Applied) => resolved = resolved.saturating_add(1),
-                Ok(Change::AlreadyApplied) => {}
-                Err(error) => {
-                    tracing::error!(
-                        order.id = %id, payment.attempt = attempt, error.chain = %error,
-                        "A payment of {id} could not be resolved"
-                    );
-                    failure.get_or_insert(error);
-                }
-            }
-        }
-    }
-    failure.map_or(Ok(resolved), Err)
-}
-
-/// Brings one payment on: its money back, its end at the provider, or the news we missed.
-async fn resolve(app: &App, gateways: &Gateways, id: &OrderId, attempt: u32) -> Result<Change, Error> {
-    let Some(aggregate) = app.store.order(id).await? else { return Ok(Change::AlreadyApplied) };
-    let Some(Versioned { value: payment, .. }) = aggregate.payment(attempt) else {
-        return Ok(Change::AlreadyApplied);
-    };
-    match &payment.state {
-        PaymentState::Succeeded { .. } | PaymentState::Cancelled { .. } | PaymentState::Refunded { .. } => {
-            Ok(Change::AlreadyApplied)
-        }
-        PaymentState::RefundPending { .. } => refund(app, gateways, id, attempt).await,
-        PaymentState::RequiresAction
-            if !matches!(aggregate.order.value.state, OrderState::AwaitingPayment { .. }) =>
-        {
-            close_attempt(app, gateways, id, attempt).await
-        }
-        PaymentState::RequiresAction => {
-            let gateway = gateways.of(&payment.gateway)?;
-            settle_attempt(app, gateway, &aggregate, attempt, None).await
-        }
-    }
-}
-
-/// Carries out what an event asks of the provider; other events ask nothing.
-///
-/// # Errors
-/// [`Error`] when provider or database do not answer; the message is then repeated.
-pub async fn obey(
-    app: &App,
-    gateways: &Gateways,
-    order: &OrderId,
-    event: &EventKind,
-) -> Result<Change, Error> {
-    match event {
-        EventKind::RefundRequested { attempt, .. } => refund(app, gateways, order, *attempt).await,
-        EventKind::OrderCancelled { open_attempt: Some(attempt), .. } => {
-            close_attempt(app, gateways, order, *attempt).await
-        }
-        EventKind::OrderCancelled { open_attempt: None, .. }
-        | EventKind::OrderPlaced { .. }
-        | EventKind::OrderPaid { .. }
-        | EventKind::OrderRefunded { .. }
-        | EventKind::OrderCompleted {}
-        | EventKind::OrderClaimed {}
-        | EventKind::PaymentFailed { .. }
-        | EventKind::PaymentRefunded { .. }
-        | EventKind::PartShipped { .. }
-        | EventKind::PartDelivered { .. }
-        | EventKind::UserVerified { .. }
-        | EventKind::VerificationRequested { .. } => Ok(Change::AlreadyApplied),
     }
 }

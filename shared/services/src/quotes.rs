@@ -9,7 +9,7 @@ use sutler_domain::{
     coupon::UsedCoupon,
     ids::{AddressId, CartId, SellerId, UserId},
     money::Money,
-    order::{OrderLine, Totals},
+    order::{OrderLine, Progress, Totals},
     problem::Problem,
     product::Variant,
     quote::{Circumstances, Quote, Rules, WantedLine, quote},
@@ -222,6 +222,7 @@ fn wanted(line: &CartLine, variant: &Variant) -> Result<WantedLine, Error> {
         discount: zero,
         tax: zero,
         origin: Origin::default(),
+        progress: Progress::default(),
     };
     Ok(WantedLine {
         line: order_line,

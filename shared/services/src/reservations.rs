@@ -21,10 +21,16 @@ use sutler_store::{
 
 use crate::{App, Error, flash_sales::shift};
 
-/// The most writes that stock and limits of one order take, so that every later transaction about it fits as well.
-const WRITES_MAX: usize = 70;
+/// The most writes that stock and limits of one order take, so that every later transaction about it fits as well: the
+/// largest cancels some units of all fifteen parts, each of which is written with an event.
+const WRITES_MAX: usize = 60;
 /// How often other shards are tried because somebody else took the units that were just seen.
 const TRIES_MAX: u32 = 24;
+
+/// How many writes it takes to move all units of a line and to count them for their buyer.
+fn writes(origin: &Origin) -> usize {
+    origin.pieces.len().max(1).saturating_add(usize::from(origin.limit.is_some()))
+}
 
 /// Looks at stock, again and again, and knows what two looks agreed on.
 #[derive(Debug, Default)]
@@ -135,10 +141,7 @@ impl Reservation {
     }
 
     fn writes(&self) -> usize {
-        let writes = |hold: &Hold| {
-            hold.origin.pieces.len().max(1).saturating_add(usize::from(hold.origin.limit.is_some()))
-        };
-        self.holds.iter().map(writes).sum()
+        self.holds.iter().map(|hold| writes(&hold.origin)).sum()
     }
 
     /// Lets the lines remember where their units come from.
@@ -253,18 +256,25 @@ impl Reservation {
     }
 }
 
-/// Gives up the units of a line that will not be shipped: to the shards where they came from, and for its buyer to
-/// have again.
+/// Where those units of a line lie that were counted as cancelled or shipped last: units go shard by shard, so no two
+/// steps move the same.
+pub(crate) fn gone_last(line: &OrderLine, quantity: u32) -> Vec<Piece> {
+    let gone = line.quantity.saturating_sub(line.progress.open(line.quantity));
+    line.origin.units_after(line.quantity, gone.saturating_sub(quantity), quantity)
+}
+
+/// Gives up units of a line that will not be shipped and were counted as cancelled: to the shards where they came
+/// from, and for their buyer to have again.
 pub(crate) fn give_up(
     transaction: &mut Transaction,
     op: StockOp,
     buyer: &UserId,
-    line: &OrderLine,
+    (line, quantity): (&OrderLine, u32),
     order: &OrderId,
 ) {
-    stock::move_line(transaction, op, line, order.as_str());
+    stock::move_pieces(transaction, op, &line.variant, &gone_last(line, quantity), order.as_str());
     if let Some(limit) = line.origin.limit {
-        let (key, change) = uncount(&line.variant, buyer, limit, line.quantity);
+        let (key, change) = uncount(&line.variant, buyer, limit, quantity);
         transaction.update(key, change);
     }
 }
@@ -305,8 +315,7 @@ pub(crate) async fn find_again(
                 None => continue 'looks,
             }
         }
-        let pieces: usize = origins.iter().map(|origin| origin.pieces.len().max(1)).sum();
-        return Ok((pieces <= WRITES_MAX).then_some(origins));
+        return Ok((origins.iter().map(writes).sum::<usize>() <= WRITES_MAX).then_some(origins));
     }
     Err(Problem::Conflict.into())
 }

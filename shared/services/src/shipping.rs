@@ -1,80 +1,89 @@
-//! Sellers ship their parts; buyers confirm that they arrived.
+//! Sellers ship their parts, at once or in several shipments; buyers confirm that they arrived.
 
 use sutler_domain::{
     event::EventKind,
     idempotency::{Answer, Once},
-    ids::{OrderId, SellerId, UserId},
-    order::{Change, Part, PartState},
+    ids::{OrderId, SellerId, ShipmentId, UserId},
+    order::{Part, Units},
     problem::Problem,
     shipment::Tracking,
-    stock::StockOp,
 };
-use sutler_store::{Transaction, events, orders, stock};
+use sutler_store::{Transaction, events, orders};
 
-use crate::{App, Error, orders::change};
+use crate::{App, Error, orders::change, refunds::complete, units};
 
-/// Hands the seller's own part to a carrier; the goods leave the stock.
+/// What a seller hands to a carrier.
+#[derive(Debug, Clone)]
+pub struct NewShipment {
+    /// How it can be followed.
+    pub tracking: Tracking,
+    /// Which units; all that are open when none are named.
+    pub lines: Option<Vec<Units>>,
+}
+
+/// Hands the seller's own part, or some of it, to a carrier; the goods leave the stock.
 ///
 /// # Errors
-/// [`Problem::NotFound`] unless the part is the caller's, [`Problem::OrderState`] unless it is to be shipped.
+/// [`Problem::NotFound`] unless the part is the caller's, [`Problem::OrderState`] unless something is to be shipped,
+/// [`Problem::TooManyUnits`] when less is.
 pub async fn ship(
     app: &App,
     id: &OrderId,
     seller: &SellerId,
-    tracking: &Tracking,
+    parcel: &NewShipment,
     once: &Once<Part>,
 ) -> Result<Answer, Error> {
     change(app, id, once, |mut aggregate| {
         let now = app.now();
+        let order = &mut aggregate.order.value;
+        let place = order.sellers.iter().position(|other| other == seller);
+        let place = place.and_then(|place| u8::try_from(place).ok()).ok_or(Problem::NotFound)?;
         let own = aggregate.parts.iter_mut().find(|part| part.value.seller == *seller);
         let part = own.ok_or(Problem::NotFound)?;
         let mut transaction = Transaction::new();
-        if part.value.ship(tracking.carrier(), tracking.number(), now)? == Change::Applied {
-            for line in &part.value.lines {
-                stock::move_line(&mut transaction, StockOp::Ship, line, id.as_str());
-            }
+        let shipped = part.value.ship(place, &parcel.tracking, parcel.lines.as_deref(), now)?.cloned();
+        if let Some(shipment) = shipped {
+            units::ship(&mut transaction, &part.value, &shipment.lines);
             orders::save_part(&mut transaction, part)?;
-            let event = EventKind::PartShipped { seller: seller.clone() };
-            events::append(&mut transaction, &mut aggregate.order.value, event, now, app.ids.as_ref())?;
+            let event = EventKind::PartShipped { seller: seller.clone(), shipment: shipment.id };
+            events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
+            let part = part.value.clone();
             orders::save(&mut transaction, &aggregate.order)?;
+            return Ok((transaction, part));
         }
         Ok((transaction, part.value.clone()))
     })
     .await
 }
 
-/// The buyer says that a part arrived; the last one completes the order.
+/// The buyer says that one shipment, or all of a part that is on its way, arrived; the last one completes the order.
 ///
 /// # Errors
-/// [`Problem::NotFound`] unless the order is the caller's, [`Problem::OrderState`] unless the part is on its way.
+/// [`Problem::NotFound`] unless the order is the caller's and has that shipment, [`Problem::OrderState`] unless
+/// something was shipped.
 pub async fn confirm_delivery(
     app: &App,
     id: &OrderId,
-    seller: &SellerId,
+    (seller, only): (&SellerId, Option<&ShipmentId>),
     buyer: &UserId,
     once: &Once<Part>,
 ) -> Result<Answer, Error> {
     change(app, id, once, |mut aggregate| {
         let now = app.now();
-        if aggregate.order.value.buyer != *buyer {
+        let order = &mut aggregate.order.value;
+        if order.buyer != *buyer {
             return Err(Problem::NotFound.into());
         }
         let own = aggregate.parts.iter_mut().find(|part| part.value.seller == *seller);
         let part = own.ok_or(Problem::NotFound)?;
         let mut transaction = Transaction::new();
-        let change = part.value.deliver(now)?;
+        let shipments = part.value.deliver(only, now)?;
         let delivered = part.value.clone();
-        if change == Change::Applied {
+        if !shipments.is_empty() {
             orders::save_part(&mut transaction, part)?;
-            let order = &mut aggregate.order.value;
-            let event = EventKind::PartDelivered { seller: seller.clone() };
+            let event = EventKind::PartDelivered { seller: seller.clone(), shipments };
             events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
-            let all =
-                aggregate.parts.iter().all(|part| matches!(part.value.state, PartState::Delivered { .. }));
-            if all && order.complete(now)? == Change::Applied {
-                let event = EventKind::OrderCompleted {};
-                events::append(&mut transaction, order, event, now, app.ids.as_ref())?;
-            }
+            complete(app, &mut transaction, &mut aggregate, now)?;
             orders::save(&mut transaction, &aggregate.order)?;
         }
         Ok((transaction, delivered))

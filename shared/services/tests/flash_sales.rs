@@ -131,7 +131,7 @@ async fn an_order_finds_its_units_in_any_shard_and_splits_only_when_it_must() {
     assert_eq!(test.stock(&thing).await, (0, 12, 0));
     assert_eq!(shortage(buys(&test, &late, &[(&thing, 1)]).await), 0);
     // All of it goes back to where it came from.
-    orders::cancel(&test.app, &id, last.id(), &once(&test, nothing)).await.expect("cancelled");
+    orders::cancel(&test.app, &id, last.id(), None, &once(&test, nothing)).await.expect("cancelled");
     assert_eq!(test.stock(&thing).await, (4, 8, 0));
     test.assert_clean().await;
 }
@@ -282,7 +282,7 @@ async fn a_buyer_never_gets_more_than_the_limit_whatever_the_concurrency() {
     test.db.random_faults(RandomFaults::new(5).rate(100, Moment::Before, Fault::Conflict));
     let cancelled = [0, 0, 1].map(|at: usize| {
         let (test, id, buyer) = (test.clone(), bought[at].clone(), buyer.clone());
-        async move { orders::cancel(&test.app, &id, buyer.id(), &once(&test, nothing)).await }
+        async move { orders::cancel(&test.app, &id, buyer.id(), None, &once(&test, nothing)).await }
     });
     let [a, b, c] = cancelled;
     let outcomes = tokio::join!(a, b, c);
@@ -330,7 +330,7 @@ async fn a_new_limit_counts_anew_and_a_changed_one_does_not() {
     buys(&test, &buyer, &[(&thing, 9)]).await.expect("no limit");
     test.flash_sale(&seller, &thing, 2, Some(1)).await;
     buys(&test, &buyer, &[(&thing, 1)]).await.expect("counted anew");
-    orders::cancel(&test.app, &first, buyer.id(), &once(&test, nothing)).await.expect("cancelled");
+    orders::cancel(&test.app, &first, buyer.id(), None, &once(&test, nothing)).await.expect("cancelled");
     buys(&test, &buyer, &[(&thing, 1)]).await.expect_err("that was of another counting");
     test.assert_clean().await;
 }
@@ -366,7 +366,7 @@ async fn a_late_success_takes_the_goods_again_wherever_they_are() {
     let late = async |between: &[(u8, Option<u32>)], other: Option<u32>| {
         let id = buys(&test, &buyer, &[(&thing, 2)]).await.expect("an order");
         let started = payments::start(&test.app, &gateway, &id, buyer.id()).await.expect("a payment");
-        orders::cancel(&test.app, &id, buyer.id(), &once(&test, nothing)).await.expect("cancelled");
+        orders::cancel(&test.app, &id, buyer.id(), None, &once(&test, nothing)).await.expect("cancelled");
         for (shards, limit) in between {
             test.flash_sale(&seller, &thing, *shards, *limit).await;
         }
@@ -405,10 +405,10 @@ async fn units_that_orders_held_are_gathered_when_they_come_back() {
     let id = buys(&test, &buyer, &[(&thing, 16)]).await.expect("an order");
     test.flash_sale(&seller, &thing, 1, None).await;
     assert_eq!(test.shards(&thing).await.len(), 16, "orders still hold units there");
-    orders::cancel(&test.app, &id, buyer.id(), &once(&test, nothing)).await.expect("cancelled");
+    orders::cancel(&test.app, &id, buyer.id(), None, &once(&test, nothing)).await.expect("cancelled");
     // They can be bought at once, wherever they are, and are gathered by the next run.
     let other = buys(&test, &buyer, &[(&thing, 16)]).await.expect("an order");
-    orders::cancel(&test.app, &other, buyer.id(), &once(&test, nothing)).await.expect("cancelled");
+    orders::cancel(&test.app, &other, buyer.id(), None, &once(&test, nothing)).await.expect("cancelled");
     assert_eq!(flash_sales::balance_all(&test.app).await.expect("balanced"), 15);
     assert_eq!((test.shards(&thing).await, sale_of(&test, &thing).await), (vec![16], None));
     assert_eq!(flash_sales::balance_all(&test.app).await.expect("balanced"), 0);
@@ -470,7 +470,7 @@ async fn lines_scattered_over_more_shards_than_one_transaction_can_touch_are_gat
     }
     let id = buys(&test, &buyer, &[(&one, 64), (&two, 64)]).await.expect("an order");
     assert_eq!((test.stock(&one).await, test.stock(&two).await), ((0, 64, 0), (0, 64, 0)));
-    orders::cancel(&test.app, &id, buyer.id(), &once(&test, nothing)).await.expect("cancelled");
+    orders::cancel(&test.app, &id, buyer.id(), None, &once(&test, nothing)).await.expect("cancelled");
     test.assert_clean().await;
 }
 

@@ -6,8 +6,9 @@ use sutler_domain::{
     ids::{AddressId, CartId, OrderId, SellerId, VariantId},
     money::{Currency, Money},
     order::{Change, OrderState, PartState},
-    payment::{PaymentState, RefundReason},
+    payment::RefundReason,
     problem::Problem,
+    refund::{Refund, RefundState},
     shipment::Tracking,
     shipping::Choices,
 };
@@ -20,7 +21,8 @@ use sutler_services::{
     orders::{self, OrderPage, PlaceOrder, PlacedOrder},
     payments::{self, News, Report},
     quotes::quote_cart,
-    shipping,
+    refund_calls,
+    shipping::{self, NewShipment},
 };
 use sutler_store::orders::OrderAggregate;
 use sutler_testkit::{
@@ -137,8 +139,19 @@ async fn assert_clean(test: &TestApp) {
     assert_eq!(found.problems, Vec::<String>::new());
 }
 
+fn parcel(number: &str) -> NewShipment {
+    NewShipment { tracking: Tracking::parse("dhl", number).expect("tracking"), lines: None }
+}
+
+/// The only refund of an order.
+async fn only_refund(test: &TestApp, id: &OrderId) -> Refund {
+    let mut refunds = read(test, id).await.refunds;
+    assert_eq!(refunds.len(), 1);
+    refunds.remove(0).value
+}
+
 async fn cancel(test: &TestApp, id: &OrderId, buyer: &Buyer) -> Result<Answer, Error> {
-    orders::cancel(&test.app, id, buyer.user.id(), &once(test, nothing)).await
+    orders::cancel(&test.app, id, buyer.user.id(), None, &once(test, nothing)).await
 }
 
 // Stock
@@ -233,8 +246,8 @@ async fn shipped_goods_are_never_restocked() {
     let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
     let id = order(&test, &buyer, &[(&thing, 2)]).await;
     paid(&test, &gateway, &id, &buyer).await;
-    let tracking = Tracking::parse("dhl", "1").expect("tracking");
-    shipping::ship(&test.app, &id, &shop.seller(), &tracking, &once(&test, nothing)).await.expect("shipped");
+    let shipped = shipping::ship(&test.app, &id, &shop.seller(), &parcel("1"), &once(&test, nothing)).await;
+    shipped.expect("shipped");
     let refused = cancel(&test, &id, &buyer).await.expect_err("shipped");
     assert!(matches!(refused, Error::Problem(Problem::OrderState { .. })), "{refused:?}");
     assert_eq!(test.stock(&thing).await, (3, 0, 0));
@@ -337,13 +350,12 @@ async fn anothers_order_does_not_exist_and_a_seller_sees_only_their_part() {
     let page = orders::get(&test.app, &id, one.id(), false).await.expect("their part");
     let OrderPage::Seller { part, .. } = page else { panic!("a seller saw all of it") };
     assert_eq!((part.seller, part.lines.len()), (one.seller(), 1));
-    let tracking = Tracking::parse("dhl", "1").expect("tracking");
     let nobody = SellerId::of_user(stranger.user.id());
-    missing(
-        shipping::ship(&test.app, &id, &nobody, &tracking, &once(&test, nothing)).await.expect_err("no part"),
-    );
+    let theirs = shipping::ship(&test.app, &id, &nobody, &parcel("1"), &once(&test, nothing)).await;
+    missing(theirs.expect_err("no part"));
+    let part = one.seller();
     let own =
-        shipping::confirm_delivery(&test.app, &id, &one.seller(), one.id(), &once(&test, nothing)).await;
+        shipping::confirm_delivery(&test.app, &id, (&part, None), one.id(), &once(&test, nothing)).await;
     missing(own.expect_err("a seller cannot confirm for the buyer"));
 }
 
@@ -419,9 +431,11 @@ async fn a_late_success_is_refunded_in_full_when_the_goods_are_gone() {
     let order = read(&test, &id).await;
     assert!(matches!(order.order.value.state, OrderState::Cancelled { .. }));
     let expected = (order.order.value.totals.total, RefundReason::Late);
-    let PaymentState::Refunded { amount, reason, .. } = order.payments[0].value.state else { panic!() };
-    assert_eq!((amount, reason), expected);
-    assert_eq!(gateway.refunded_minor(), amount.minor());
+    let refund = only_refund(&test, &id).await;
+    assert_eq!((refund.amount, refund.reason), expected);
+    assert!(matches!(refund.state, RefundState::Succeeded { .. }));
+    assert_eq!(order.payments[0].value.state.name(), "refunded");
+    assert_eq!(gateway.refunded_minor(), refund.amount.minor());
     assert_eq!(test.stock(&thing).await, (1, 1, 0));
     assert_clean(&test).await;
 }
@@ -445,10 +459,8 @@ async fn a_second_success_is_refunded_at_once() {
     obey_all(&test, &gateway, &id).await;
     let order = read(&test, &id).await;
     assert!(matches!(order.order.value.state, OrderState::Paid { attempt: 2, .. }));
-    assert!(matches!(
-        order.payments[0].value.state,
-        PaymentState::Refunded { reason: RefundReason::Second, .. }
-    ));
+    assert_eq!(order.payments[0].value.state.name(), "refunded");
+    assert_eq!(only_refund(&test, &id).await.reason, RefundReason::Second);
     assert_eq!(gateway.refunded_minor(), order.order.value.totals.total.minor());
     assert_clean(&test).await;
 }
@@ -469,10 +481,9 @@ async fn a_wrong_amount_or_currency_never_pays_and_goes_back() {
         payments::finalise(&test.app, &report).await.map(|_| ()).expect("finalised");
         let order = read(&test, &id).await;
         assert!(matches!(order.order.value.state, OrderState::AwaitingPayment { .. }));
-        let PaymentState::RefundPending { amount, reason, .. } = order.payments[0].value.state else {
-            panic!()
-        };
-        assert_eq!((amount, reason), (wrong, RefundReason::Mismatch));
+        assert_eq!(order.payments[0].value.state.name(), "refund_pending");
+        let refund = only_refund(&test, &id).await;
+        assert_eq!((refund.amount, refund.reason), (wrong, RefundReason::Mismatch));
         assert_eq!(test.stock(&thing).await, (4, 1, 0));
         assert_clean(&test).await;
     }
@@ -545,16 +556,12 @@ async fn a_refund_that_is_repeated_after_a_crash_is_one_refund() {
     cancel(&test, &id, &buyer).await.expect("cancelled");
     for fault in [GatewayFault::LostRequest, GatewayFault::LostAnswer] {
         gateway.fail(fault);
-        payments::refund(&test.app, &only(&gateway), &id, 1).await.expect_err("no answer");
+        refund_calls::refund(&test.app, &only(&gateway), &id, 1, 1).await.expect_err("no answer");
     }
-    assert_eq!(
-        payments::refund(&test.app, &only(&gateway), &id, 1).await.expect("refunded"),
-        Change::Applied
-    );
-    assert_eq!(
-        payments::refund(&test.app, &only(&gateway), &id, 1).await.expect("no more"),
-        Change::AlreadyApplied
-    );
+    let gateways = only(&gateway);
+    let refund = || refund_calls::refund(&test.app, &gateways, &id, 1, 1);
+    assert_eq!(refund().await.expect("refunded"), Change::Applied);
+    assert_eq!(refund().await.expect("no more"), Change::AlreadyApplied);
     assert_eq!(gateway.refunded_minor(), read(&test, &id).await.order.value.totals.total.minor());
     assert_clean(&test).await;
 }
@@ -568,16 +575,14 @@ async fn an_order_lives_from_cart_to_delivery() {
     let id = order(&test, &buyer, &[(&a, 1), (&b, 3)]).await;
     paid(&test, &gateway, &id, &buyer).await;
     for (shop, number) in [(&one, "1"), (&two, "2")] {
-        let tracking = Tracking::parse("dhl", number).expect("tracking");
-        shipping::ship(&test.app, &id, &shop.seller(), &tracking, &once(&test, nothing))
-            .await
-            .expect("shipped");
+        let (shop, parcel) = (shop.seller(), parcel(number));
+        shipping::ship(&test.app, &id, &shop, &parcel, &once(&test, nothing)).await.expect("shipped");
     }
     assert_eq!((test.stock(&a).await, test.stock(&b).await), ((4, 0, 0), (2, 0, 0)));
     for shop in [&one, &two] {
         let part = shop.seller();
-        let done =
-            shipping::confirm_delivery(&test.app, &id, &part, buyer.user.id(), &once(&test, nothing)).await;
+        let (all, buyer) = ((&part, None), buyer.user.id());
+        let done = shipping::confirm_delivery(&test.app, &id, all, buyer, &once(&test, nothing)).await;
         done.expect("delivered");
     }
     assert!(matches!(read(&test, &id).await.order.value.state, OrderState::Completed { .. }));

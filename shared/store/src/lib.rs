@@ -17,6 +17,7 @@ pub mod mail_claims;
 pub mod movements;
 pub mod orders;
 pub mod profiles;
+pub mod refunds;
 pub mod rules;
 pub mod sessions;
 pub mod signing_keys;

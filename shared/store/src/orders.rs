@@ -1,9 +1,11 @@
-//! `ORDER#<id>` / `ORDER`, `SELLER#<seller>`, `PAYMENT#<n>`: an order with its parts and payments.
+//! `ORDER#<id>` / `ORDER`, `SELLER#<seller>`, `PAYMENT#<n>`: an order with its parts and payments; see `refunds.rs` for
+//! what goes back.
 //!
 //! `GUEST#<user>` / `ORDER#<id>`: what a guest bought, for the account that claims it.
 //!
 //! Indexes (they find, they never decide): `by_buyer` over orders, `by_seller` over parts, `by_due` over orders that
-//! wait for payment and over payments that wait for the provider, each spread over [`DUE_SHARDS`] partitions.
+//! wait for payment and over payments and refunds that wait for the provider, each spread over [`DUE_SHARDS`]
+//! partitions.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use sutler_domain::{
     ids::{OrderId, SellerId, UserId},
     order::{Order, OrderState, Part},
     payment::Payment,
+    refund::Refund,
+    returns::Return,
     time::Timestamp,
 };
 
@@ -25,8 +29,9 @@ use crate::{
 /// Over how many partitions of `by_due` each kind of what waits is spread.
 pub const DUE_SHARDS: u8 = 4;
 
-/// The most items an order has beside its events: itself, its parts and its payment attempts.
-const ORDER_ITEMS_MAX: i32 = 200;
+/// The most items an order has beside its events: itself, 15 parts, 40 returns with as many refunds, 100 more refunds
+/// that people may ask for, and its payment attempts.
+const ORDER_ITEMS_MAX: i32 = 400;
 
 /// The partition of an order.
 #[must_use]
@@ -53,12 +58,12 @@ fn guests_partition(guest: &UserId) -> String {
 }
 
 /// Which partitions of the due index an order and its payments are in.
-fn due_shard(id: &OrderId) -> u8 {
+pub(crate) fn due_shard(id: &OrderId) -> u8 {
     id.as_str().bytes().fold(0_u8, u8::wrapping_add).checked_rem(DUE_SHARDS).unwrap_or(0)
 }
 
 /// Sort keys of instants sort like the instants.
-fn instant(at: Timestamp) -> String {
+pub(crate) fn instant(at: Timestamp) -> String {
     format!("{:020}", at.millis().max(0))
 }
 
@@ -76,6 +81,10 @@ pub struct OrderAggregate {
     pub parts: Vec<Versioned<Part>>,
     /// Its payment attempts, oldest first.
     pub payments: Vec<Versioned<Payment>>,
+    /// What of its money goes back or went back, oldest first per attempt.
+    pub refunds: Vec<Versioned<Refund>>,
+    /// What of its goods goes back or came back.
+    pub returns: Vec<Versioned<Return>>,
 }
 
 impl OrderAggregate {
@@ -83,6 +92,12 @@ impl OrderAggregate {
     #[must_use]
     pub fn payment(&self, attempt: u32) -> Option<&Versioned<Payment>> {
         self.payments.iter().find(|payment| payment.value.attempt == attempt)
+    }
+
+    /// The refund with this number of the payment with that one.
+    #[must_use]
+    pub fn refund(&self, attempt: u32, number: u32) -> Option<&Versioned<Refund>> {
+        self.refunds.iter().find(|refund| (refund.value.attempt, refund.value.number) == (attempt, number))
     }
 }
 
@@ -107,7 +122,7 @@ fn part_item(part: &Part, version: Version) -> Result<(Key, Item), StoreError> {
     Ok((key, item))
 }
 
-fn payment_item(payment: &Payment, version: Version) -> Result<(Key, Item), StoreError> {
+pub(crate) fn payment_item(payment: &Payment, version: Version) -> Result<(Key, Item), StoreError> {
     let key = payment_key(&payment.order, payment.attempt);
     let mut item = encode(&key, "payment", version, payment)?;
     if let Some(since) = payment.undecided_since() {
@@ -208,7 +223,7 @@ pub fn claim_attempt(
 }
 
 impl Store {
-    /// An order with its parts and payments, strongly consistent, in one round trip.
+    /// An order with everything that belongs to it, strongly consistent, in one round trip.
     ///
     /// # Errors
     /// [`StoreError`] when the database does not answer or an item does not read.
@@ -223,6 +238,7 @@ impl Store {
             consistent: true,
         };
         let (mut order, mut parts, mut payments) = (None, Vec::new(), Vec::new());
+        let (mut refunds, mut returns) = (Vec::new(), Vec::new());
         for item in self.query(&query).await? {
             let sk = key_part(&item, "sk");
             if sk == "ORDER" {
@@ -231,9 +247,13 @@ impl Store {
                 parts.push(decode(&item)?);
             } else if sk.starts_with("PAYMENT#") {
                 payments.push(decode(&item)?);
+            } else if sk.starts_with("REFUND#") {
+                refunds.push(decode(&item)?);
+            } else if sk.starts_with("RETURN#") {
+                returns.push(decode(&item)?);
             }
         }
-        Ok(order.map(|order| OrderAggregate { order, parts, payments }))
+        Ok(order.map(|order| OrderAggregate { order, parts, payments, refunds, returns }))
     }
 
     /// What a guest bought, oldest first, after the order `after`. Strongly consistent.
@@ -317,11 +337,11 @@ impl Store {
 }
 
 /// The order of an item, from the key alone: one that does not read must not hide the others.
-fn order_of(item: &Item) -> Option<OrderId> {
+pub(crate) fn order_of(item: &Item) -> Option<OrderId> {
     OrderId::parse(key_part(item, "pk").strip_prefix("ORDER#")?).ok()
 }
 
-fn due(pk: String, before: Timestamp, limit: u16) -> Query {
+pub(crate) fn due(pk: String, before: Timestamp, limit: u16) -> Query {
     Query {
         table: Table::Commerce,
         index: Some(("by_due", "gsi3pk", "gsi3sk")),

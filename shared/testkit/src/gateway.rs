@@ -40,8 +40,22 @@ pub struct FakeGateway {
 struct State {
     payments: BTreeMap<String, ProviderPayment>,
     by_key: BTreeMap<String, String>,
-    refunds: BTreeMap<String, u64>,
+    refunds: BTreeMap<String, Given>,
+    refunds_end: Option<RefundStatus>,
     faults: VecDeque<GatewayFault>,
+}
+
+/// Money that went back, or not.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    amount_minor: u64,
+    status: RefundStatus,
+}
+
+impl Given {
+    fn is_gone(self) -> bool {
+        matches!(self.status, RefundStatus::Pending | RefundStatus::Succeeded)
+    }
 }
 
 impl FakeGateway {
@@ -81,7 +95,25 @@ impl FakeGateway {
     /// What was given back in all, in minor units.
     #[must_use]
     pub fn refunded_minor(&self) -> u64 {
-        self.state().refunds.values().sum()
+        self.state().refunds.values().filter(|given| given.is_gone()).map(|given| given.amount_minor).sum()
+    }
+
+    /// New refunds stand like this, instead of having succeeded at once.
+    pub fn let_refunds_be(&self, status: RefundStatus) {
+        self.state().refunds_end = Some(status);
+    }
+
+    /// The bank decides about every refund that is under way.
+    pub fn decide_refunds(&self, status: RefundStatus) {
+        for given in self.state().refunds.values_mut().filter(|given| given.status == RefundStatus::Pending) {
+            given.status = status;
+        }
+    }
+
+    /// The keys of all refunds that were made.
+    #[must_use]
+    pub fn refund_keys(&self) -> Vec<String> {
+        self.state().refunds.keys().cloned().collect()
     }
 
     fn call<T>(&self, effect: impl FnOnce(&mut State) -> Result<T, GatewayError>) -> Result<T, GatewayError> {
@@ -152,19 +184,32 @@ impl PaymentGateway for FakeGateway {
 
     async fn refund(&self, refund: &RefundPayment) -> Result<ProviderRefund, GatewayError> {
         self.call(|state| {
-            let payment = state.payments.get(&refund.payment).ok_or_else(unknown)?.clone();
-            state.refunds.entry(refund.key()).or_insert(refund.amount_minor);
-            if state.refunds.values().sum::<u64>()
-                > state.payments.values().map(|p| p.amount_received_minor).sum()
-            {
+            let status = state.refunds_end.unwrap_or(RefundStatus::Succeeded);
+            let taken: u64 = state.payments.values().map(|payment| payment.amount_received_minor).sum();
+            let gone = state.refunds.values().filter(|given| given.is_gone());
+            let gone: u64 = gone.map(|given| given.amount_minor).sum();
+            let known = state.refunds.contains_key(&refund.key());
+            if !known && taken.saturating_sub(gone) < refund.amount_minor {
                 return Err(GatewayError::Rejected("more than was taken".into()));
             }
-            Ok(ProviderRefund {
-                provider_id: format!("re_{}", refund.key()),
-                status: RefundStatus::Succeeded,
-                amount_minor: refund.amount_minor,
-                currency: payment.currency,
-            })
+            let given = Given { amount_minor: refund.amount_minor, status };
+            state.refunds.entry(refund.key()).or_insert(given);
+            shown(state, refund)
         })
     }
+
+    async fn look_up_refund(&self, refund: &RefundPayment, _: &str) -> Result<ProviderRefund, GatewayError> {
+        self.call(|state| shown(state, refund))
+    }
+}
+
+fn shown(state: &State, refund: &RefundPayment) -> Result<ProviderRefund, GatewayError> {
+    let payment = state.payments.get(&refund.payment).ok_or_else(unknown)?;
+    let given = state.refunds.get(&refund.key()).ok_or_else(unknown)?;
+    Ok(ProviderRefund {
+        provider_id: format!("re_{}", refund.key()),
+        status: given.status,
+        amount_minor: given.amount_minor,
+        currency: payment.currency.clone(),
+    })
 }

@@ -15,7 +15,7 @@ use sutler_services::{
     orders::{self, PlaceOrder, PlacedOrder},
     payments::{self, News, Report},
     quotes::quote_cart,
-    shipping,
+    shipping::{self, NewShipment},
 };
 use sutler_store::orders::OrderAggregate;
 
@@ -96,7 +96,7 @@ impl TestApp {
             self.pay(buyer, &id).await;
         }
         if matches!(stage, Stage::Cancelled | Stage::Refunded) {
-            orders::cancel(&self.app, &id, buyer.id(), &self.once(nothing)).await.expect("cancelled");
+            orders::cancel(&self.app, &id, buyer.id(), None, &self.once(nothing)).await.expect("cancelled");
         }
         if matches!(stage, Stage::InTransit | Stage::Completed) {
             self.ship(seller, &id).await;
@@ -109,8 +109,13 @@ impl TestApp {
 
     /// The buyer pays an order, and the provider's word of it arrives.
     pub async fn pay(&self, buyer: &TestUser, order: &OrderId) {
-        let gateway = FakeGateway::default();
-        let started = payments::start(&self.app, &gateway, order, buyer.id()).await.expect("a payment");
+        self.pay_through(&FakeGateway::default(), buyer, order).await;
+    }
+
+    /// The buyer pays an order at this provider, and its word of it arrives.
+    pub async fn pay_through(&self, gateway: &FakeGateway, buyer: &TestUser, order: &OrderId) {
+        let started = payments::start(&self.app, gateway, order, buyer.id()).await.expect("a payment");
+        drop(gateway.pay(&started.payment.provider_id));
         let report = Report {
             gateway: "stripe",
             message: Some(format!("evt_{order}")),
@@ -125,14 +130,15 @@ impl TestApp {
     /// The seller hands their part to a carrier called `dhl`, under the number `1`.
     pub async fn ship(&self, seller: &TestUser, order: &OrderId) {
         let tracking = Tracking::parse("dhl", "1").expect("tracking");
-        let once = self.once(nothing);
-        shipping::ship(&self.app, order, &seller.seller(), &tracking, &once).await.expect("shipped");
+        let (parcel, once) = (NewShipment { tracking, lines: None }, self.once(nothing));
+        shipping::ship(&self.app, order, &seller.seller(), &parcel, &once).await.expect("shipped");
     }
 
     /// The buyer says that the seller's part arrived.
     pub async fn deliver(&self, buyer: &TestUser, seller: &TestUser, order: &OrderId) {
         let (part, once) = (seller.seller(), self.once(nothing));
-        shipping::confirm_delivery(&self.app, order, &part, buyer.id(), &once).await.expect("delivered");
+        let all = (&part, None);
+        shipping::confirm_delivery(&self.app, order, all, buyer.id(), &once).await.expect("delivered");
     }
 
     /// An order with everything that belongs to it.

@@ -1,5 +1,5 @@
-use serde_json::json;
-use sutler_domain::account::Role;
+use serde_json::{Value, json};
+use sutler_domain::{account::Role, ids::VariantId};
 use sutler_testkit::{Stage, TestCall};
 
 use super::{Market, is, on, text};
@@ -84,6 +84,71 @@ async fn a_part_that_is_shipped_keeps_the_whole_order() {
     is(&refused, 409, "order-state");
     assert_eq!((test.stock(&other).await, test.stock(&market.thing).await), ((6, 0, 3), (8, 0, 0)));
     test.assert_clean().await;
+}
+
+fn units(lines: &[(&VariantId, u32)]) -> Value {
+    let line = |(variant, quantity): &(&VariantId, u32)| json!({"variant": variant, "quantity": quantity});
+    json!({"lines": lines.iter().map(line).collect::<Vec<_>>()})
+}
+
+#[tokio::test]
+async fn some_units_of_a_paid_order_are_given_up_and_their_money_goes_back() {
+    let market = Market::open().await;
+    let test = &market.test;
+    let other = test.goods(&test.seller("eve").await, 333, 9).await;
+    let id = test.order(&market.buyer, &[(&market.thing, 3), (&other, 3)]).await;
+    test.pay(&market.buyer, &id).await;
+    let call = |lines: &[(&VariantId, u32)]| cancel(&id).json(&units(lines)).by(&market.buyer);
+    let answer = test.call(cancel_order::handle, call(&[(&market.thing, 1), (&other, 2)])).await;
+    assert_eq!(
+        (answer.status, text(&answer, "/state").as_str()),
+        (200, "partially_refunded"),
+        "{}",
+        answer.text
+    );
+    insta::assert_json_snapshot!("cancel_order_units", answer.body);
+    assert_eq!((test.stock(&market.thing).await, test.stock(&other).await), ((8, 0, 2), (8, 0, 1)));
+    // A third of 59.97 and 11.99 tax; two thirds of 9.99 and 2.00 tax, of which the odd cents come first.
+    assert_eq!(answer.body["refunded"]["amount"], 2_399 + 400 + 400);
+    test.assert_clean().await;
+    // What is left goes with the shipping once nothing of a part is sent.
+    test.ship(&market.seller, &id).await;
+    let answer = test.call(cancel_order::handle, call(&[(&other, 1)])).await;
+    let eves = &answer.body["parts"].as_array().unwrap().iter().find(|part| part["state"] == "cancelled");
+    assert_eq!(eves.unwrap()["refunded"], eves.unwrap()["totals"]["total"]);
+    let refused = test.refused(cancel_order::handle, call(&[(&market.thing, 1)])).await;
+    is(&refused, 409, "order-state");
+    test.deliver(&market.buyer, &market.seller, &id).await;
+    assert_eq!(test.read_order(&id).await.order.value.state.name(), "completed");
+    test.assert_clean().await;
+}
+
+#[tokio::test]
+async fn only_units_that_are_paid_and_not_shipped_can_be_given_up() {
+    let market = Market::open().await;
+    let test = &market.test;
+    let id = test.order(&market.buyer, &[(&market.thing, 2)]).await;
+    let call = |body: &Value| cancel(&id).json(body).by(&market.buyer);
+    let one = units(&[(&market.thing, 1)]);
+    let unpaid = test.refused(cancel_order::handle, call(&one)).await;
+    is(&unpaid, 409, "order-state");
+    assert_eq!(unpaid.body["state"], "awaiting_payment");
+    test.pay(&market.buyer, &id).await;
+    is(&test.refused(cancel_order::handle, call(&units(&[(&market.thing, 3)]))).await, 409, "too-many-units");
+    let foreign = test.goods(&market.seller, 1, 1).await;
+    for (body, named) in [
+        (json!({"lines": []}), "/lines: empty"),
+        (units(&[(&foreign, 1)]), "/lines/0/variant: unknown"),
+        (units(&[(&market.thing, 1), (&market.thing, 1)]), "/lines/1/variant: repeated"),
+        (units(&[(&market.thing, 100)]), "/lines/0/quantity: out-of-range"),
+        (json!({"line": []}), "/line: unknown-field"),
+    ] {
+        let answer = test.refused(cancel_order::handle, call(&body)).await;
+        assert_eq!((answer.status, answer.invalid_fields()), (422, vec![named.to_owned()]), "{body}");
+    }
+    for other in [&market.seller, &test.user("sam").await] {
+        is(&test.refused(cancel_order::handle, cancel(&id).json(&one).by(other)).await, 404, "not-found");
+    }
 }
 
 #[tokio::test]

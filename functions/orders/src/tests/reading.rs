@@ -242,6 +242,7 @@ async fn orders_are_filtered_by_where_they_are_and_parts_by_where_those_are() {
         ("cancelled", vec![of(Stage::Cancelled)]),
         ("paid", vec![of(Stage::InTransit), of(Stage::Paid)]),
         ("refunded", vec![of(Stage::Refunded)]),
+        ("partially_refunded", vec![]),
         ("completed", vec![of(Stage::Completed)]),
     ] {
         assert_eq!(ids(&list(&market, &market.buyer, &[("state", state)]).await), expected, "{state}");
@@ -250,6 +251,7 @@ async fn orders_are_filtered_by_where_they_are_and_parts_by_where_those_are() {
         ("awaiting_payment", vec![of(Stage::AwaitingPayment)]),
         ("awaiting_shipment", vec![of(Stage::Paid)]),
         ("in_transit", vec![of(Stage::InTransit)]),
+        ("partly_shipped", vec![]),
         ("delivered", vec![of(Stage::Completed)]),
         ("cancelled", vec![of(Stage::Refunded), of(Stage::Cancelled)]),
     ] {

@@ -4,14 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use sutler_domain::{
-    ids::{OrderId, VariantId},
+    idempotency::{Answer, Once},
+    ids::{OrderId, ReturnId, VariantId},
+    order::Units,
     password::Registration,
     payment::RefundReason,
     product::OptionValue,
+    refund::Destination,
 };
 use sutler_services::{
     identity::{self, Visitor},
     orders,
+    refunds::{self, RefundOf, RefundWish},
+    returns::{self, Decider},
 };
 use sutler_store::{
     Expression,
@@ -164,13 +169,77 @@ async fn a_refund_says_how_much_and_why() {
     let mut told = events[3].clone();
     told["detail-type"] = json!("payment.refunded");
     told["detail"]["event"]["type"] = json!("payment.refunded");
-    for reason in [RefundReason::Cancelled, RefundReason::Late, RefundReason::Second, RefundReason::Mismatch]
-    {
+    for (reason, destination) in [
+        (RefundReason::Cancelled, "card"),
+        (RefundReason::NotSent, "card"),
+        (RefundReason::Returned, "wallet"),
+        (RefundReason::Goodwill, "wallet"),
+        (RefundReason::Late, "card"),
+        (RefundReason::Second, "card"),
+        (RefundReason::Mismatch, "card"),
+    ] {
         told["detail"]["event"]["data"]["reason"] = serde_json::to_value(reason).unwrap();
+        told["detail"]["event"]["data"]["destination"] = json!(destination);
         told["detail"]["event_id"] = json!(format!("evt_{reason:?}"));
         assert!(market.send(std::slice::from_ref(&told)).await.is_empty());
     }
     insta::assert_snapshot!("refunds", market.shown(&[(order.as_str(), "[order]")]));
+}
+
+fn once<T>(market: &Market) -> Once<T> {
+    let render = |_: &_| Answer { status: 200, body: String::new() };
+    Once { key: None, render, at: market.test.app.now() }
+}
+
+#[tokio::test]
+async fn whoever_has_to_know_of_cancelled_units_and_returns_is_told() {
+    let market = Market::open().await;
+    market.rename(&market.thing, "A <b>thing</b>", "Ada & Daughters").await;
+    let order = market.test.order(&market.buyer, &[(&market.thing, 4)]).await;
+    market.test.pay(&market.buyer, &order).await;
+    drop(market.happened().await);
+    let (app, buyer, seller) = (&market.test.app, market.buyer.id(), market.seller.id());
+    let some = |quantity| vec![Units { variant: market.thing.clone(), quantity }];
+    orders::cancel(app, &order, buyer, Some(&some(1)), &once(&market)).await.unwrap();
+    let of = RefundOf::Part { seller: None, lines: some(1), amount: None };
+    let wish = RefundWish { by: seller.clone(), staff: false, of, destination: Destination::Wallet };
+    refunds::refund(app, &order, &wish, &once(&market)).await.unwrap();
+    market.test.ship(&market.seller, &order).await;
+    market.test.deliver(&market.buyer, &market.seller, &order).await;
+    let decider = Decider { by: seller.clone(), staff: false };
+    for number in 1..=2 {
+        let back = some(1);
+        returns::request(app, &order, buyer, (&back, "Too <small>"), &once(&market)).await.unwrap();
+        let id = ReturnId::of(&order, 0, number).unwrap();
+        if number == 1 {
+            returns::reject(app, &id, &decider, &once(&market)).await.unwrap();
+        } else {
+            returns::approve(app, &id, &decider, &once(&market)).await.unwrap();
+            let how = (back.as_slice(), Destination::Card);
+            returns::receive(app, &id, seller, how, &once(&market)).await.unwrap();
+        }
+    }
+    let events = market.happened().await;
+    let expected = [
+        "part.units_cancelled",
+        "payment.refund_requested",
+        "part.units_cancelled",
+        "payment.refunded",
+        "part.shipped",
+        "part.delivered",
+        "order.completed",
+        "return.requested",
+        "return.rejected",
+        "return.requested",
+        "return.approved",
+        "return.received",
+        "payment.refund_requested",
+    ];
+    assert_eq!(kinds(&events), expected);
+    assert!(market.send(&events).await.is_empty());
+    insta::assert_snapshot!("returns", market.shown(&[(order.as_str(), "[order]")]));
+    assert!(market.cloud.mails().iter().all(|mail| !mail.html.contains("<small>")));
+    market.test.assert_clean().await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use sutler_domain::{
     ids::OrderId,
     order::OrderState,
     payment::{PaymentState, RefundReason},
+    refund::RefundState,
 };
 use sutler_gateways::payment::PaymentStatus;
 use sutler_services::{
@@ -46,7 +47,7 @@ impl Market {
             render: |_: &_| sutler_domain::idempotency::Answer { status: 200, body: String::new() },
             at: self.test.app.now(),
         };
-        orders::cancel(&self.test.app, order, self.buyer.id(), &once).await.unwrap();
+        orders::cancel(&self.test.app, order, self.buyer.id(), None, &once).await.unwrap();
     }
 
     /// An order that was paid and then cancelled, and the event that asks for its money.
@@ -75,8 +76,11 @@ impl Market {
     async fn assert_refunded_once(&self, gateway: &FakeGateway, order: &OrderId) {
         let total = self.test.read_order(order).await.order.value.totals.total;
         assert_eq!(gateway.refunded_minor(), total.minor());
-        let payment = self.test.read_order(order).await.payments.remove(0).value;
-        assert!(matches!(payment.state, PaymentState::Refunded { reason: RefundReason::Cancelled, .. }));
+        let mut read = self.test.read_order(order).await;
+        assert_eq!(read.payments[0].value.state.name(), "refunded");
+        let refund = read.refunds.remove(0).value;
+        assert_eq!((refund.reason, read.refunds.len()), (RefundReason::Cancelled, 0));
+        assert!(matches!(refund.state, RefundState::Succeeded { .. }));
         let told = self.happened().await;
         assert_eq!(kinds(&told), ["payment.refunded"], "told once");
         self.test.assert_clean().await;

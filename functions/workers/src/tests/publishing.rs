@@ -5,10 +5,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sutler_domain::{
     event::{Event, EventKind},
-    ids::OrderId,
+    idempotency::{Answer, Once},
+    ids::{OrderId, UserId},
+    order::Units,
 };
 use sutler_runtime::worker::{self, QueueMessage};
-use sutler_services::gateways::Gateways;
+use sutler_services::{gateways::Gateways, returns};
 use sutler_store::stream::StreamRecord;
 use sutler_testkit::{Change, FakeGateway, Logs, TestApp, broken};
 
@@ -186,8 +188,15 @@ async fn every_event_that_somebody_acts_on_is_routed_to_them() {
     let (mail, commands) = rules.split_once("PaymentCommandsRule:").unwrap();
     let order = market.test.order(&market.buyer, &[(&market.thing, 1)]).await;
     market.test.pay(&market.buyer, &order).await;
+    market.test.ship(&market.seller, &order).await;
+    market.test.deliver(&market.buyer, &market.seller, &order).await;
+    let render = |_: &_| Answer { status: 201, body: String::new() };
+    let once = Once { key: None, render, at: market.test.app.now() };
+    let back = [Units { variant: market.thing.clone(), quantity: 1 }];
+    let what = (back.as_slice(), "too small");
+    returns::request(&market.test.app, &order, market.buyer.id(), what, &once).await.unwrap();
     let user = market.test.unverified("tim").await;
-    for kind in every_kind(&market, user.id()) {
+    for kind in every_kind(&market, &order, user.id()) {
         let aggregate = order.to_string();
         let prior = market.test.app.store.events(&order, 0, 1).await.unwrap().remove(0);
         let event = Event { aggregate, event: kind, ..prior };
@@ -201,14 +210,20 @@ async fn every_event_that_somebody_acts_on_is_routed_to_them() {
 }
 
 /// One event of each kind.
-fn every_kind(market: &Market, user: &sutler_domain::ids::UserId) -> Vec<EventKind> {
+fn every_kind(market: &Market, order: &OrderId, user: &UserId) -> Vec<EventKind> {
     use sutler_domain::{
+        event::Side,
+        ids::{ReturnId, ShipmentId},
         money::{Currency, Money},
         order::CancelReason,
         payment::RefundReason,
+        refund::Destination,
     };
     let (amount, seller) = (Money::try_new(1, Currency::Usd).unwrap(), market.seller.seller());
-    let (attempt, reason) = (1, RefundReason::Late);
+    let (attempt, number, reason) = (1, 1, RefundReason::Late);
+    let lines = vec![Units { variant: market.thing.clone(), quantity: 1 }];
+    let shipment = ShipmentId::of(order, 0, 1).unwrap();
+    let sent_back = ReturnId::of(order, 0, 1).unwrap();
     vec![
         EventKind::OrderPlaced { total: amount, expires_at: market.test.app.now() },
         EventKind::OrderPaid { attempt, amount },
@@ -216,10 +231,16 @@ fn every_kind(market: &Market, user: &sutler_domain::ids::UserId) -> Vec<EventKi
         EventKind::OrderRefunded { amount },
         EventKind::OrderCompleted {},
         EventKind::PaymentFailed { attempt, code: "declined".to_owned() },
-        EventKind::RefundRequested { attempt, amount, reason },
-        EventKind::PaymentRefunded { attempt, amount, reason },
-        EventKind::PartShipped { seller: seller.clone() },
-        EventKind::PartDelivered { seller },
+        EventKind::RefundRequested { attempt, number, amount, reason },
+        EventKind::PaymentRefunded { attempt, number, amount, reason, destination: Destination::Wallet },
+        EventKind::RefundFailed { attempt, number, amount, reason },
+        EventKind::UnitsCancelled { seller: seller.clone(), lines, by: Side::Buyer },
+        EventKind::PartShipped { seller: seller.clone(), shipment: shipment.clone() },
+        EventKind::PartDelivered { seller: seller.clone(), shipments: vec![shipment] },
+        EventKind::ReturnRequested { seller: seller.clone(), id: sent_back.clone() },
+        EventKind::ReturnApproved { seller: seller.clone(), id: sent_back.clone() },
+        EventKind::ReturnRejected { seller: seller.clone(), id: sent_back.clone() },
+        EventKind::ReturnReceived { seller, id: sent_back },
         EventKind::VerificationRequested { user: user.clone() },
     ]
 }

@@ -86,6 +86,7 @@ async fn what_is_spread_is_evened_out_and_gathered_in_the_end() {
         &test.app,
         &id,
         market.buyer.id(),
+        None,
         &test.once(|_| Answer { status: 200, body: String::new() }),
     )
     .await
