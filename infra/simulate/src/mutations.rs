@@ -191,7 +191,8 @@ fn weaken(write: &mut Value, part: &str) {
     if !condition.contains(part) {
         return;
     }
-    let condition = condition.replace(part, ALWAYS);
+    // A part in parentheses of its own would have two of them.
+    let condition = condition.replace(&format!("({part})"), ALWAYS).replace(part, ALWAYS);
     let rest = format!("{condition} {}", text(write, "/UpdateExpression"));
     let Some(fields) = write.as_object_mut() else { return };
     fields.insert("ConditionExpression".to_owned(), json!(condition));
