@@ -70,7 +70,10 @@ async fn a_coupon_is_put_shown_replaced_and_taken_out() {
     let second = test.call(put_cart_coupon::handle, put(&cart, "AUTUMN").by(&market.buyer)).await;
     assert_eq!(second.body["coupon"], "AUTUMN");
     let shown = test.call(get_cart::handle, on("GET", &cart, "").by(&market.buyer)).await;
-    assert_eq!((&shown.body["coupon"], &shown.body["lines"]), (&second.body["coupon"], &second.body["lines"]));
+    assert_eq!(
+        (&shown.body["coupon"], &shown.body["lines"]),
+        (&second.body["coupon"], &second.body["lines"])
+    );
     for key in ["k-2", "k-2", "k-3"] {
         let call = on("DELETE", &cart, "/coupon").by(&market.buyer).key(key);
         let left = test.call(delete_cart_coupon::handle, call).await;
