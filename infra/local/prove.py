@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .client import Json, Person, Problem, World, wait_until
+from . import wallets
+from .client import Answer, Json, Person, Problem, World, wait_until
 from .console import Failure, say, step
 from .deploy import STRIPE_SECRET_KEY, Stack
 from .purchase import Checks, check_chain, movements, queued
 
 PASSWORD = "a-quiet-harbour-42"
-BUYERS = 300
+BUYERS = 500
 UNITS = 25
 # How long an order may stay unpaid. Short, so that some expire while the others still buy.
 EXPIRY_SECONDS = 90
@@ -30,6 +31,9 @@ QUIET_SECONDS = 6
 # Each event is delivered so many times in parallel, each copy up to so much later.
 COPIES = 3
 SPREAD_MS = 400
+# How buyers pay, in turn.
+GATEWAYS = ("stripe", "chapa", "paypal")
+WEATHER_SEED = 1
 # The first cancellations take effect late at the provider, so that a buyer can be faster.
 CANCELS_DELAYED = 20
 CANCEL_DELAY_MS = 1_500
@@ -37,7 +41,7 @@ OTHERS = (("Linen napkin", 900, 5_000), ("Wool blanket", 7_900, 5_000), ("Oak sp
 # What winners do, in turn. Most pay.
 BEHAVIOURS = (
     "pays", "pays", "pays twice", "pays", "cancels, then pays", "pays", "is declined, then pays", "never pays",
-    "pays", "pays a second attempt", "pays", "expires, then pays", "pays", "pays, then cancels",
+    "pays", "pays a second attempt", "pays", "expires, then pays", "pays", "pays, then cancels", "pays", "pays otherwise",
 )  # fmt: skip
 
 
@@ -142,6 +146,7 @@ class Crowd:
     def __init__(self, market: Market, buyers: list[Buyer], tally: Tally) -> None:
         self.market, self.buyers, self.tally = market, buyers, tally
         self.world = market.world
+        self.gateways = itertools.cycle(GATEWAYS)
 
     def basket(self, buyer: Buyer) -> dict[str, int]:
         """The hot variant and up to three others, different for each buyer but the same in each run."""
@@ -233,38 +238,54 @@ class Crowd:
 
     def behave(self, buyer: Buyer, order: Json, behaviour: str) -> None:
         """Each kind of buyer, down to those who try to pay what they have given up."""
-        path = f"/v1/orders/{order['id']}"
-        try:
-            payment = self.call(buyer, "payment", "POST", f"{path}/payments", {"gateway": "stripe"})
-        except Problem as problem:
-            if problem.code != "order-state":
-                raise
-            self.tally.count("payments too late to start")
+        path, gateway = f"/v1/orders/{order['id']}", next(self.gateways)
+        payment = self.start(buyer, path, gateway)
+        if payment is None or behaviour == "never pays":
             return
-        if behaviour == "never pays":
-            return
+        pay = partial(self.pay, buyer, gateway, order, payment)
         if behaviour == "is declined, then pays":
-            self.confirm(payment, "pm_card_chargeDeclined")
+            self.counted(gateway, "declined", wallets.decline(self.world, gateway, payment))
         if behaviour == "cancels, then pays":
             self.cancel(buyer, path)
         if behaviour == "expires, then pays":
             wait_until(
                 lambda: buyer.person.call("GET", path)["state"] != "awaiting_payment", "an order to expire", SETTLE_SECONDS, 1
             )
+        if behaviour == "pays otherwise":
+            other = next(self.gateways)
+            another = self.start(buyer, path, other)
+            if another is not None:
+                self.pay(buyer, other, order, another)
         if behaviour == "pays twice":
-            in_parallel(lambda _: self.confirm(payment), [1, 2], 2)
+            in_parallel(lambda _: pay(), [1, 2], 2)
         else:
-            self.confirm(payment)
+            pay()
         if behaviour == "pays a second attempt":
             self.pay_again(order)
         if behaviour == "pays, then cancels":
             self.cancel(buyer, path)
 
-    def confirm(self, payment: Json, card: str = "pm_card_visa") -> None:
-        answer = self.tally.timed("confirmation", lambda: self.world.confirm(payment, card))
-        if answer.status not in (200, 400, 402):
-            raise Failure(f"the stand-in answered {answer.status}: {answer.body[:300]!r}")
-        self.tally.count({200: "cards charged", 400: "cards not charged: too late", 402: "cards declined"}[answer.status])
+    def start(self, buyer: Buyer, path: str, gateway: str) -> Json | None:
+        """An attempt, unless the order has ended or the buyer's own message is on its way."""
+        try:
+            payment: Json = self.call(buyer, "payment", "POST", f"{path}/payments", {"gateway": gateway})
+        except Problem as problem:
+            if problem.code not in ("order-state", "payment-in-progress"):
+                raise
+            self.tally.count(f"payments not started: {problem.code}")
+            return None
+        return payment
+
+    def pay(self, buyer: Buyer, gateway: str, order: Json, payment: Json) -> None:
+        paying = partial(wallets.pay, self.world, buyer.person, gateway, order["id"], payment)
+        self.counted(gateway, "agreed", self.tally.timed(f"at {gateway}", paying))
+
+    def counted(self, gateway: str, what: str, answer: Answer) -> None:
+        """A provider refuses what comes too late, or again."""
+        if answer.status not in (200, 400, 402, 404, 409, 422):
+            raise Failure(f"the stand-in of {gateway} answered {answer.status}: {answer.body[:300]!r}")
+        outcome = {200: what, 402: "declined"}.get(answer.status, "refused: too late, or again")
+        self.tally.count(f"{gateway}: {outcome}")
 
     def cancel(self, buyer: Buyer, path: str) -> None:
         """The webhook or the sweep may be faster."""
@@ -282,7 +303,7 @@ class Crowd:
         }, STRIPE_SECRET_KEY)  # fmt: skip
         if answer.status != 200:
             raise Failure(f"the stand-in answered {answer.status}: {answer.body[:300]!r}")
-        self.tally.count("cards charged")
+        self.tally.count("stripe: agreed")
 
     def sell_out(self) -> int:
         """Round after round, until nothing of the hot variant is free or held; answers how many it took."""
@@ -307,7 +328,7 @@ def settle(world: World) -> None:
     quiet_since = [time.monotonic()]
 
     def quiet() -> bool:
-        if not world.control("/stripe/settled", {"timeout_ms": 5_000})["settled"] or pending(world):
+        if not wallets.settled(world) or pending(world):
             quiet_since[0] = time.monotonic()
         return time.monotonic() - quiet_since[0] >= QUIET_SECONDS
 
@@ -362,23 +383,18 @@ class Verdict:
         self.checks.equal("hot units sold", sold[self.market.hot], self.market.stocked[self.market.hot])
 
     def money(self) -> None:
-        state = self.market.world.control("/stripe/state")
-        refunded: Counter[str] = Counter()
-        for charge in state["charges"]:
-            refunded[charge["payment_intent"]] += charge["amount_refunded"]
         kept: Counter[str] = Counter()
         orders = {order["id"]: order for order in self.orders}
-        ours = [intent for intent in state["intents"] if intent["metadata"]["order_id"] in orders]
-        for intent in (intent for intent in ours if intent["amount_received"]):
-            order, back = orders[intent["metadata"]["order_id"]], refunded[intent["id"]]
+        for charge in wallets.charges(self.market.world, set(orders)):
+            order = orders[charge.order]
             states = {str(payment["attempt"]): payment["state"] for payment in order["payments"]}
-            if states.get(intent["metadata"]["attempt"]) == "succeeded":
+            if states.get(charge.attempt) == "succeeded":
                 kept[order["id"]] += 1
                 due = (order["totals"]["total"]["amount"], 0)
             else:
-                due = (intent["amount_received"], intent["amount_received"])
+                due = (charge.taken, charge.taken)
                 self.tally.count("charges refunded in full")
-            self.checks.equal(f"charged and given back of {intent['id']}", (intent["amount_received"], back), due)
+            self.checks.equal(f"charged and given back of {charge.id}", (charge.taken, charge.back), due)
         for order in self.orders:
             wanted = 1 if order["state"] == "paid" else 0
             self.checks.equal(f"payments kept for {order['id']}, {order['state']}", kept[order["id"]], wanted)
@@ -428,14 +444,17 @@ def report(market: Market, buyers: list[Buyer], orders: list[Json], tally: Tally
 def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
     """The whole proof; fails when something does not hold."""
     world, tally = World.of(stack), Tally()
-    world.control("/stripe/webhook", {"copies": COPIES, "spread_ms": SPREAD_MS})
+    for gateway in GATEWAYS:
+        world.control(f"/{gateway}/webhook", {"copies": COPIES, "spread_ms": SPREAD_MS})
     with step(f"preparing a market and {buyers} buyers"):
         market = prepare_market(world, units)
         crowd = prepare_buyers(world, buyers)
     world.control("/stripe/faults", {"operation": "cancel_intent", "delay_ms": CANCEL_DELAY_MS, "times": CANCELS_DELAYED})
     started = time.monotonic()
-    with step(f"{buyers} buyers at once for {units} units; most pay, some twice, some late; webhooks {COPIES} times"):
-        rounds = Crowd(market, crowd, tally).sell_out()
+    with step(f"{buyers} buyers at once for {units} units; most pay, some twice, some late; webhooks {COPIES} times; faults"):
+        with wallets.bad_weather(world, WEATHER_SEED) as faults:
+            rounds = Crowd(market, crowd, tally).sell_out()
+        tally.counts.update({f"faults at {gateway}": count for gateway, count in faults.items()})
         wait_until(lambda: not unfinished(crowd), "every order and refund to be finished", SETTLE_SECONDS, 2)
     seconds = time.monotonic() - started
     orders = [order for buyer in crowd for order in refreshed(buyer)]
