@@ -2,6 +2,7 @@
 
 mod capacity;
 mod failure;
+mod hot_item;
 mod layers;
 mod movements;
 mod openapi;
@@ -19,6 +20,7 @@ const USAGE: &str = "cargo xtask <command>
   check-template    every function of template.yaml has all its parts, and the other way round
   openapi [--check] writes docs/openapi.json from the handlers, or fails when it differs
   capacity          what one purchase asks of DynamoDB, as JSON
+  hot-item [SEED]   what one item sells at from 1, 4, 16 and 64 shards, under DynamoDB's limits
   verify-movements [<variant>]
                     recomputes the history of stock in the table that the environment names (see the runbook)";
 
@@ -51,6 +53,8 @@ fn run(words: &[&str]) -> Result<Findings, Failure> {
                 .concat())
         }
         ["capacity"] => capacity::print(),
+        ["hot-item"] => hot_item::print(1),
+        ["hot-item", seed] => hot_item::print(seed.parse().map_err(|_| Failure::Usage(USAGE))?),
         ["check-layers"] => layers::check(&repository),
         ["check-template"] => template::check(&repository),
         ["verify-movements"] => movements::verify(None),
