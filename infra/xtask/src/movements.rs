@@ -33,14 +33,18 @@ pub fn verify(variant: Option<&str>) -> Result<Findings, Failure> {
     let config = Config::from_env();
     let app = app(&config).map_err(|error| Failure::Movements(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let reads = Reads::at_most(READS_MAX);
-    let audit = match &variant {
-        Some(variant) => runtime.block_on(verify_variant(&app, variant, reads)),
-        None => runtime.block_on(verify_all(&app, reads)),
-    };
-    let audit = audit.map_err(|error| Failure::Movements(chain(&error)))?;
+    let audit = runtime.block_on(audit(&app, variant.as_ref()))?;
     io::stdout().write_all(report(&audit).as_bytes())?;
     Ok(findings(&audit))
+}
+
+async fn audit(app: &App, variant: Option<&VariantId>) -> Result<Audit, Failure> {
+    let reads = Reads::at_most(READS_MAX);
+    let audit = match variant {
+        Some(variant) => verify_variant(app, variant, reads).await,
+        None => verify_all(app, reads).await,
+    };
+    audit.map_err(|error| Failure::Movements(chain(&error)))
 }
 
 fn app(config: &Config) -> Result<App, sutler_runtime::ConfigError> {
@@ -52,9 +56,12 @@ fn app(config: &Config) -> Result<App, sutler_runtime::ConfigError> {
 
 /// What there is, and what is only late.
 fn report(audit: &Audit) -> String {
-    let mut text = format!("{} movements in {} histories hold\n", audit.movements, audit.chains);
+    let mut text = format!("histories: {}, movements that hold: {}\n", audit.chains, audit.movements);
     for (chain, versions) in &audit.behind {
-        text.push_str(&format!("{}: {versions} versions of the stock are not recorded yet\n", place(chain)));
+        text.push_str(&format!(
+            "{}: versions of the stock that are not recorded yet: {versions}\n",
+            place(chain)
+        ));
     }
     text
 }
@@ -78,6 +85,8 @@ fn place(chain: &ChainId) -> String {
 #[cfg(test)]
 mod tests {
     use sutler_domain::movement::ChainError;
+    use sutler_store::{Expression, Key, Table, codec::text};
+    use sutler_testkit::TestApp;
 
     use super::*;
 
@@ -94,8 +103,8 @@ mod tests {
             complete: true,
             ..Audit::default()
         };
-        let told = "9 movements in 2 histories hold\n\
-            var_01J8ZQ5K3N0V7X2Y4T6B8D9FGH00 in shard 1: 3 versions of the stock are not recorded yet\n";
+        let told = "histories: 2, movements that hold: 9\n\
+            var_01J8ZQ5K3N0V7X2Y4T6B8D9FGH00 in shard 1: versions of the stock that are not recorded yet: 3\n";
         assert_eq!((report(&late).as_str(), findings(&late)), (told, Findings::new()));
     }
 
@@ -107,6 +116,33 @@ mod tests {
         assert_eq!(findings(&broken), [named]);
         let unread = Audit { complete: false, ..Audit::default() };
         assert_eq!(findings(&unread).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_the_stream_recorded_holds_until_somebody_writes_it() {
+        let test = TestApp::new().await;
+        let thing = test.goods(&test.seller("ada").await, 1_999, 10).await;
+        let late = audit(&test.app, None).await.unwrap();
+        let behind = format!(
+            "histories: 1, movements that hold: 0\n{thing} in shard 0: versions of the stock that are not recorded yet: 1\n"
+        );
+        assert_eq!((report(&late), findings(&late)), (behind, Findings::new()));
+        let stocks = test.db.drain_stream().into_iter().filter(|change| change.sk.starts_with("STOCK#"));
+        let records = stocks.map(|change| serde_json::from_value(change.record).unwrap()).collect();
+        workers::record_stock_movements::handle(&test.app, records).await.unwrap();
+        for variant in [None, Some(&thing)] {
+            let found = audit(&test.app, variant).await.unwrap();
+            assert_eq!(
+                (report(&found).as_str(), findings(&found)),
+                ("histories: 1, movements that hold: 1\n", Findings::new())
+            );
+        }
+        let link = Key::new(Table::Commerce, format!("MOVES#{thing}"), "MOVE#000000000001");
+        let forge =
+            Expression::when("attribute_exists(#pk)").then("SET #reference = :r").with(":r", text("me"));
+        test.app.store.update(&link, &forge).await.unwrap();
+        let found = audit(&test.app, None).await.unwrap();
+        assert_eq!(findings(&found), [format!("{thing} in shard 0: movement 1: the hash does not match")]);
     }
 
     #[test]
