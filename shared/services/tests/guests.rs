@@ -11,8 +11,10 @@ use sutler_domain::{
     event::EventKind,
     idempotency::{Answer, Once},
     ids::{CartId, OrderId, VariantId},
+    money::{Currency, Money},
     order::Change,
     problem::Problem,
+    refund::Destination,
     shipping::Choices,
 };
 use sutler_services::{
@@ -21,6 +23,7 @@ use sutler_services::{
     identity,
     orders::{self, OrderPage, PlaceOrder, PlacedOrder},
     payments::{self, News, Report},
+    refunds::{self, RefundOf, RefundWish},
 };
 use sutler_testkit::{FakeGateway, Fault, Operation, RandomFaults, Rule, TestApp, TestUser};
 
@@ -91,7 +94,7 @@ async fn what_guests_bought_belongs_to_the_account_that_proves_their_address() {
     assert_eq!(test.app.store.orders_of_buyer(ada.id(), None, 10).await.expect("orders").len(), 3);
     assert_eq!(test.app.store.orders_of_buyer(early.id(), None, 10).await.expect("orders").len(), 0);
     // The account does with them what it does with its own.
-    orders::cancel(&test.app, &bought[1], ada.id(), &once(&test, nothing)).await.expect("cancelled");
+    orders::cancel(&test.app, &bought[1], ada.id(), None, &once(&test, nothing)).await.expect("cancelled");
     test.pay(&ada, &bought[2]).await;
     test.assert_clean().await;
 }
@@ -122,7 +125,7 @@ async fn coupons_and_limits_count_for_the_guest_who_bought_whoever_owns_the_orde
     let ada = test.user("ada").await;
     assert_eq!(claim(&test, &ada).await, 1);
     test.assert_clean().await;
-    orders::cancel(&test.app, &order, ada.id(), &once(&test, nothing)).await.expect("cancelled");
+    orders::cancel(&test.app, &order, ada.id(), None, &once(&test, nothing)).await.expect("cancelled");
     test.assert_clean().await;
     assert_eq!(test.stock(&thing).await, (9, 0, 0));
 }
@@ -206,7 +209,7 @@ async fn money_that_comes_late_for_a_claimed_order_finds_its_goods_and_its_buyer
     let started = payments::start(&test.app, &gateway, &order, guest.id()).await.expect("a payment");
     let ada = test.user("ada").await;
     assert_eq!(claim(&test, &ada).await, 1);
-    orders::cancel(&test.app, &order, ada.id(), &once(&test, nothing)).await.expect("cancelled");
+    orders::cancel(&test.app, &order, ada.id(), None, &once(&test, nothing)).await.expect("cancelled");
     test.assert_clean().await;
     let report = Report {
         gateway: "stripe",
@@ -220,5 +223,37 @@ async fn money_that_comes_late_for_a_claimed_order_finds_its_goods_and_its_buyer
     assert_eq!(change, Change::Applied);
     assert_eq!(test.stock(&thing).await, (0, 0, 2));
     assert!(sees(&test, &order, &ada).await);
+    test.assert_clean().await;
+}
+
+#[tokio::test]
+async fn money_goes_into_a_wallet_only_when_an_account_owns_it() {
+    let test = TestApp::new().await;
+    let seller = test.seller("shop").await;
+    let thing = test.goods(&seller, 1_000, 9).await;
+    let guest = test.guest("ada").await;
+    let order = test.order(&guest, &[(&thing, 2)]).await;
+    test.pay(&guest, &order).await;
+    let wish = |destination| RefundWish {
+        by: seller.id().clone(),
+        staff: false,
+        of: RefundOf::Part {
+            seller: None,
+            lines: Vec::new(),
+            amount: Some(Money::try_new(500, Currency::Usd).expect("an amount")),
+        },
+        destination,
+    };
+    let refused = refunds::refund(&test.app, &order, &wish(Destination::Wallet), &once(&test, nothing)).await;
+    let Err(Error::Problem(Problem::Invalid(fields))) = refused else { panic!("{refused:?}") };
+    assert_eq!((fields[0].pointer.as_str(), fields[0].code), ("/destination", "not-for-guests"));
+    refunds::refund(&test.app, &order, &wish(Destination::Card), &once(&test, nothing))
+        .await
+        .expect("given back");
+    let ada = test.user("ada").await;
+    assert_eq!(claim(&test, &ada).await, 1);
+    refunds::refund(&test.app, &order, &wish(Destination::Wallet), &once(&test, nothing))
+        .await
+        .expect("given back");
     test.assert_clean().await;
 }
