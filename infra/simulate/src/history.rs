@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sutler_domain::order::PartState;
+use sutler_domain::order::{Part, PartState};
 
 use crate::{
     back::see_to_the_rest,
@@ -152,21 +152,18 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
         return Ok(());
     }
     world.notes.say("everything is shipped and delivered");
-    let parts: Vec<_> = lock(&world.books).parts.values().cloned().collect();
-    for part in &parts {
+    for part in parts(&world) {
         if matches!(part.state, PartState::AwaitingShipment | PartState::PartlyShipped) {
             ship_as(&world, &part.order, &part.seller).await;
         }
+    }
+    settle(&world).await;
+    for part in parts(&world) {
         let order = lock(&world.books).orders.get(&part.order).cloned();
-        let travels = matches!(
-            part.state,
-            PartState::AwaitingShipment
-                | PartState::PartlyShipped
-                | PartState::InTransit
-                | PartState::OutForDelivery
-        );
+        let travels =
+            matches!(part.state, PartState::PartlyShipped | PartState::InTransit | PartState::OutForDelivery);
         if let Some(order) = order.filter(|_| travels) {
-            confirm(&world, part, &order, &order.buyer).await;
+            confirm(&world, &part, &order, &order.buyer).await;
         }
     }
     settle(&world).await;
@@ -174,6 +171,10 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
     settle(&world).await;
     verdict::check_ended(&world);
     verdict::check(&world).await
+}
+
+fn parts(world: &World) -> Vec<Part> {
+    lock(&world.books).parts.values().cloned().collect()
 }
 
 /// Each stream and queue delivers once.
