@@ -45,7 +45,7 @@ pub static ALL: &[Mutation] = &[
     ),
     mutation(
         "add beyond all bounds",
-        &[Unconditional(Stock(&[StockOp::Add]), "#available <= :room")],
+        &[Unconditional(Stock(&[StockOp::Add, StockOp::Return]), "#available <= :room")],
         Seed(7),
     ),
     mutation("correct another's stock", &[Unconditional(Stock(CORRECTIONS), "#seller = :seller")], Seed(4)),
@@ -76,11 +76,6 @@ pub static ALL: &[Mutation] = &[
     mutation("forget to ship", &[LeftOut(Stock(&[StockOp::Ship]))], Seed(1)),
     mutation("forget to restock", &[LeftOut(Stock(&[StockOp::Restock]))], Seed(12)),
     mutation("forget to take back", &[LeftOut(Stock(&[StockOp::Return]))], Seed(1)),
-    mutation(
-        "take back beyond all bounds",
-        &[Unconditional(Stock(&[StockOp::Return]), "#available <= :room")],
-        Seed(1),
-    ),
     // Shards and limits
     mutation(
         "shift what is not free",
