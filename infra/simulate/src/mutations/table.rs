@@ -117,7 +117,7 @@ pub static ALL: &[Mutation] = &[
             Unconditional(Order("completed"), AS_READ),
             Unconditional(Item("event"), NEW),
         ],
-        Seed(6),
+        Seed(9),
     ),
     mutation(
         "end an attempt of a changed order",
@@ -230,7 +230,7 @@ pub static ALL: &[Mutation] = &[
     mutation("forget the message", &[LeftOut(Item("inbox"))], Seed(5)),
     mutation("fresh key per payment call", &[Provider(ProviderBug::FreshStartKeys)], Seed(4)),
     mutation("fresh key per refund call", &[Provider(ProviderBug::FreshRefundKeys)], Seed(75)),
-    mutation("amounts believed", &[Provider(ProviderBug::AmountsAreBelieved)], Seed(5)),
+    mutation("amounts believed", &[Provider(ProviderBug::AmountsAreBelieved)], Seed(24)),
     // Coupons
     mutation("forget to take a coupon", &[LeftOut(CouponTaken)], Seed(1)),
     mutation("forget to count a coupon", &[LeftOut(CouponCounted)], Seed(1)),
