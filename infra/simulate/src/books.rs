@@ -210,7 +210,7 @@ impl Books {
                 stock.quantities()
             ));
         }
-        if matches!(op, StockOp::Add | StockOp::ShiftIn) && stock.available > QUANTITY_MAX {
+        if matches!(op, StockOp::Add | StockOp::Return | StockOp::ShiftIn) && stock.available > QUANTITY_MAX {
             wrong.push(format!("{id} has {} available, more than there may be", stock.available));
         }
         match op {

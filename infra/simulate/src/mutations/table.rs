@@ -45,7 +45,7 @@ pub static ALL: &[Mutation] = &[
     ),
     mutation(
         "add beyond all bounds",
-        &[Unconditional(Stock(&[StockOp::Add]), "#available <= :room")],
+        &[Unconditional(Stock(&[StockOp::Add, StockOp::Return]), "#available <= :room")],
         Seed(7),
     ),
     mutation("correct another's stock", &[Unconditional(Stock(CORRECTIONS), "#seller = :seller")], Seed(4)),
@@ -76,11 +76,6 @@ pub static ALL: &[Mutation] = &[
     mutation("forget to ship", &[LeftOut(Stock(&[StockOp::Ship]))], Seed(1)),
     mutation("forget to restock", &[LeftOut(Stock(&[StockOp::Restock]))], Seed(12)),
     mutation("forget to take back", &[LeftOut(Stock(&[StockOp::Return]))], Seed(1)),
-    mutation(
-        "take back beyond all bounds",
-        &[Unconditional(Stock(&[StockOp::Return]), "#available <= :room")],
-        Seed(1),
-    ),
     // Shards and limits
     mutation(
         "shift what is not free",
@@ -132,7 +127,7 @@ pub static ALL: &[Mutation] = &[
             Unconditional(Order("completed"), AS_READ),
             Unconditional(Item("event"), NEW),
         ],
-        Seed(6),
+        Seed(9),
     ),
     mutation(
         "end an attempt of a changed order",
@@ -245,7 +240,7 @@ pub static ALL: &[Mutation] = &[
     mutation("forget the message", &[LeftOut(Item("inbox"))], Seed(5)),
     mutation("fresh key per payment call", &[Provider(ProviderBug::FreshStartKeys)], Seed(4)),
     mutation("fresh key per refund call", &[Provider(ProviderBug::FreshRefundKeys)], Seed(75)),
-    mutation("amounts believed", &[Provider(ProviderBug::AmountsAreBelieved)], Seed(5)),
+    mutation("amounts believed", &[Provider(ProviderBug::AmountsAreBelieved)], Seed(24)),
     // Coupons
     mutation("forget to take a coupon", &[LeftOut(CouponTaken)], Seed(1)),
     mutation("forget to count a coupon", &[LeftOut(CouponCounted)], Seed(1)),
