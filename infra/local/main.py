@@ -102,11 +102,12 @@ def deployed_test(state: Path) -> None:
     with Children() as children:
         stack = start_stack(children, state, None, None, OrderExpirySeconds=str(purchase.EXPIRY_SECONDS))
         purchase.run(stack)
-        prove.run(stack, CROWD_BUYERS, CROWD_UNITS)
         say("==> loading demo data a second time, which must change nothing")
         demo.load(stack)
         demo.load(stack)
         readme.first_purchase(stack)
+        # It leaves faults behind for which nobody called.
+        prove.run(stack, CROWD_BUYERS, CROWD_UNITS)
         say("==> updating the stack with a changed template parameter")
         deploy.deploy(stack.aws, stack.providers_url, LogLevel="warn")
         deploy.delete(stack.aws)

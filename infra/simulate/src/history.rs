@@ -9,7 +9,7 @@ use std::{
 use sutler_domain::order::{Part, PartState};
 
 use crate::{
-    back::see_to_the_rest,
+    back,
     cast::{self, Doing, confirm},
     chance::Chance,
     delivery::{Line, deliver_batch, deliver_messages, forward, rebalance, resolve, sweep},
@@ -141,12 +141,7 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
     }
     weather.set(0);
     world.notes.say("nothing fails any more");
-    settle(&world).await;
-    // Long enough for everything that waits: for payment, and twice for the provider's word.
-    for _ in 0..3 {
-        world.db.clock().advance(Duration::from_secs(1_000));
-        settle(&world).await;
-    }
+    wait_out(&world).await;
     verdict::check(&world).await?;
     if world.notes.is_wrong() {
         return Ok(());
@@ -167,10 +162,26 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
         }
     }
     settle(&world).await;
-    see_to_the_rest(&world).await;
+    world.notes.say("some of it goes back");
+    back::ask(Arc::clone(&world)).await;
     settle(&world).await;
+    back::decide(Arc::clone(&world)).await;
+    settle(&world).await;
+    back::receive(Arc::clone(&world)).await;
+    wait_out(&world).await;
+    back::see_to_the_rest(&world).await;
+    wait_out(&world).await;
     verdict::check_ended(&world);
     verdict::check(&world).await
+}
+
+/// Long enough for everything that waits: for payment, and twice for the provider's word.
+async fn wait_out(world: &Arc<World>) {
+    for _ in 0..3 {
+        settle(world).await;
+        world.db.clock().advance(Duration::from_secs(1_000));
+    }
+    settle(world).await;
 }
 
 fn parts(world: &World) -> Vec<Part> {

@@ -119,6 +119,7 @@ fn plant(wish: &Wish, planted: &'static [Mutation]) -> Result<bool, Failure> {
         let line = match (found, mutation.proof) {
             (Some(found), _) => format!("{:>5}  seed {:<6} {}", found.histories, found.seed, found.wrong),
             (None, Proof::Equivalent(reason)) => format!("equivalent: {reason}"),
+            (None, Proof::Tested(test)) => format!("has a test: {test}"),
             (None, Proof::Seed(_)) => {
                 all_noticed = false;
                 format!("NOT NOTICED in {histories} histories")

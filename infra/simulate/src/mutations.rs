@@ -32,6 +32,8 @@ pub enum Proof {
     Seed(u64),
     /// It changes nothing that anybody could see, because something else holds; this says what.
     Equivalent(&'static str),
+    /// Random histories hardly ever meet it; the test of this name does.
+    Tested(&'static str),
 }
 
 /// What is done wrong.

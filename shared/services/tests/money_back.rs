@@ -26,7 +26,7 @@ use sutler_services::{
     returns::{self, Decider, Returned},
     shipping::{self, NewShipment},
 };
-use sutler_store::{Table, codec::decode};
+use sutler_store::{StoreError, Table, Transaction, codec::decode, refunds as refunds_of_store};
 use sutler_testkit::{FakeGateway, TestApp, TestUser};
 
 fn nothing<T>(_: &T) -> Answer {
@@ -285,4 +285,25 @@ async fn units_of_the_largest_order_are_cancelled_in_one_step() {
         (gateway.refunded_minor(), uses(&test, &code).await),
         (read.order.value.totals.total.minor(), 0)
     );
+}
+
+#[tokio::test]
+async fn a_refund_that_changed_is_not_written_over() {
+    let test = TestApp::new().await;
+    let (seller, buyer) = (test.seller("shop").await, test.user("buyer").await);
+    let thing = test.goods(&seller, 1_000, 9).await;
+    let id = test.order(&buyer, &[(&thing, 2)]).await;
+    test.pay(&buyer, &id).await;
+    give_up(&test, &id, &buyer, &[some(&thing, 1)]).await;
+    // Two workers have read the refund: the answer of the slow one is older than what the fast one noted.
+    let read = test.read_order(&id).await.refunds.pop().expect("a refund");
+    for is_first in [true, false] {
+        let mut note = Transaction::new();
+        let guard = refunds_of_store::save(&mut note, &read).expect("an item");
+        match test.app.store.transact(note).await {
+            Ok(()) => assert!(is_first),
+            Err(StoreError::Refused(refusal)) => assert!(!is_first && refusal.failed(guard)),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
 }
