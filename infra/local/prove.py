@@ -452,7 +452,7 @@ def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
     world.control("/stripe/faults", {"operation": "cancel_intent", "delay_ms": CANCEL_DELAY_MS, "times": CANCELS_DELAYED})
     started = time.monotonic()
     with step(f"{buyers} buyers at once for {units} units; most pay, some twice, some late; webhooks {COPIES} times; faults"):
-        with wallets.bad_weather(world, WEATHER_SEED) as faults:
+        with wallets.bad_weather(world, WEATHER_SEED, buyers) as faults:
             rounds = Crowd(market, crowd, tally).sell_out()
         tally.counts.update({f"faults at {gateway}": count for gateway, count in faults.items()})
         wait_until(lambda: not unfinished(crowd), "every order and refund to be finished", SETTLE_SECONDS, 2)

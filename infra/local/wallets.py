@@ -22,8 +22,10 @@ FAULTS: tuple[Json, ...] = (
     {"answer": "usual", "delay_ms": 1_500}, {"answer": "usual", "delay_ms": 4_000, "when": "after"},
 )  # fmt: skip
 FAULT_EVERY_SECONDS = 0.4
-# More in a row than a message is tried would make it a dead letter, which is right, and not what is to be shown.
-FAULTS_PER_OPERATION = 6
+# More in a row than a message is tried would make it a dead letter, which is right, and not what is to be shown. A small
+# crowd makes few calls, and a message that has failed comes back after three minutes.
+FAULTS_PER_OPERATION_MAX = 6
+BUYERS_PER_FAULT = 50
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,11 @@ def _of_paypal(world: World) -> Iterator[Charge]:
 
 
 @contextmanager
-def bad_weather(world: World, seed: int) -> Iterator[dict[str, int]]:
+def bad_weather(world: World, seed: int, buyers: int) -> Iterator[dict[str, int]]:
     """Lets calls of ours at all three providers go wrong now and then, before or after their effect; counts them."""
     chance, over, counts = random.Random(seed), threading.Event(), dict.fromkeys(OPERATIONS, 0)
     calls = [(gateway, operation) for gateway, all_of_them in OPERATIONS.items() for operation in all_of_them]
-    coming = calls * FAULTS_PER_OPERATION
+    coming = calls * max(1, min(FAULTS_PER_OPERATION_MAX, buyers // BUYERS_PER_FAULT))
     chance.shuffle(coming)
 
     def blow() -> None:
