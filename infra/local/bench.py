@@ -35,7 +35,7 @@ from .tools import environment
 PERFORMANCE = ROOT / "docs" / "PERFORMANCE.md"
 GENERATED = "<!-- Written by `make bench`; what follows is replaced. -->\n"
 STARTS = 10
-PURCHASES = 10
+PURCHASES = 5
 # How often everything else is called.
 OTHERS = 4
 # No invocation for this long means that a purchase has had its last consequence.
@@ -471,7 +471,7 @@ def _change(world: World, who: Person, method: str, path: str, there: Json, body
 def _catalog(world: World, seller: Person, staff: Person, number: int) -> None:
     category = staff.call("POST", "/v1/categories", {"name": f"Bench {number}"})
     _change(world, staff, "PATCH", f"/v1/categories/{category['id']}", category, {"name": f"Benches {number}"})
-    seller.list_product(category["id"], f"Vice {number}", 9_900, [3])
+    seller.list_product(category["id"], f"Vice {number}", 9_900, [3, 3])
     found = world.api.call("GET", f"/v1/products?category={category['id']}")["items"]
     path = f"/v1/products/{found[0]['id']}"
     product = world.api.call("GET", path)
