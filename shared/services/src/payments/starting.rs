@@ -4,7 +4,7 @@ use sutler_domain::{
     ids::{OrderId, UserId},
     money::Money,
     order::{Order, OrderState},
-    payment::{Payment, PaymentState},
+    payment::{ATTEMPTS_MAX, Payment, PaymentState},
     problem::Problem,
 };
 use sutler_gateways::{
@@ -122,6 +122,9 @@ async fn claim(app: &App, gateway: &str, id: &OrderId, buyer: &UserId) -> Result
     match &order.open_attempt {
         Some(open) if open.gateway == gateway => Ok(order),
         Some(_) => Err(Problem::PaymentInProgress.into()),
+        None if order.attempts >= ATTEMPTS_MAX => {
+            Err(Problem::LimitReached { what: "payment attempts", max: ATTEMPTS_MAX }.into())
+        }
         None => Err(Problem::Conflict.into()),
     }
 }
