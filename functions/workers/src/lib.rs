@@ -3,9 +3,11 @@
 pub mod claim_guest_orders;
 pub mod expire_orders;
 pub mod process_payment_events;
+pub mod process_tracking_events;
 pub mod publish_events;
 pub mod rebalance_stock;
 pub mod record_stock_movements;
+pub mod resolve_labels;
 pub mod resolve_payments;
 pub mod rotate_signing_keys;
 pub mod run_payment_commands;

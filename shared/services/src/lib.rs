@@ -15,6 +15,7 @@ pub mod health;
 pub mod identity;
 pub mod invariants;
 pub mod inventory;
+pub mod labels;
 pub mod mails;
 pub mod orders;
 pub mod payments;
@@ -26,6 +27,7 @@ pub(crate) mod reservations;
 pub mod returns;
 pub mod rules;
 pub mod shipping;
+pub mod tracking;
 mod units;
 
 pub use app::{App, Settings};

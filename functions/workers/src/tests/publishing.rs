@@ -212,8 +212,8 @@ async fn every_event_that_somebody_acts_on_is_routed_to_them() {
 /// One event of each kind.
 fn every_kind(market: &Market, order: &OrderId, user: &UserId) -> Vec<EventKind> {
     use sutler_domain::{
-        event::Side,
-        ids::{ReturnId, ShipmentId},
+        event::{Side, Witness},
+        ids::{LabelId, ReturnId, ShipmentId},
         money::{Currency, Money},
         order::CancelReason,
         payment::RefundReason,
@@ -223,7 +223,7 @@ fn every_kind(market: &Market, order: &OrderId, user: &UserId) -> Vec<EventKind>
     let (attempt, number, reason) = (1, 1, RefundReason::Late);
     let lines = vec![Units { variant: market.thing.clone(), quantity: 1 }];
     let shipment = ShipmentId::of(order, 0, 1).unwrap();
-    let sent_back = ReturnId::of(order, 0, 1).unwrap();
+    let (sent_back, label) = (ReturnId::of(order, 0, 1).unwrap(), LabelId::of(order, 0, 1).unwrap());
     vec![
         EventKind::OrderPlaced { total: amount, expires_at: market.test.app.now() },
         EventKind::OrderPaid { attempt, amount },
@@ -236,7 +236,15 @@ fn every_kind(market: &Market, order: &OrderId, user: &UserId) -> Vec<EventKind>
         EventKind::RefundFailed { attempt, number, amount, reason },
         EventKind::UnitsCancelled { seller: seller.clone(), lines, by: Side::Buyer },
         EventKind::PartShipped { seller: seller.clone(), shipment: shipment.clone() },
-        EventKind::PartDelivered { seller: seller.clone(), shipments: vec![shipment] },
+        EventKind::PartDelivered {
+            seller: seller.clone(),
+            shipments: vec![shipment.clone()],
+            by: Witness::Carrier,
+        },
+        EventKind::OutForDelivery { seller: seller.clone(), shipment: shipment.clone() },
+        EventKind::DeliveryFailed { seller: seller.clone(), shipment, returned: true },
+        EventKind::LabelBought { seller: seller.clone(), label: label.clone() },
+        EventKind::LabelVoided { seller: seller.clone(), label },
         EventKind::ReturnRequested { seller: seller.clone(), id: sent_back.clone() },
         EventKind::ReturnApproved { seller: seller.clone(), id: sent_back.clone() },
         EventKind::ReturnRejected { seller: seller.clone(), id: sent_back.clone() },
