@@ -27,6 +27,8 @@ use crate::{
 pub const BASE_URL: &str = "https://api.goshippo.com";
 const VERSION: &str = "2018-02-08";
 
+/// The carrier of the test mode.
+const TEST_CARRIER: &str = "shippo";
 /// The longest address of a label that is kept.
 const URL_CHARS_MAX: usize = 2_048;
 /// The most purchases of one rate that are looked at.
@@ -45,12 +47,12 @@ impl Default for Patience {
     /// Carriers take their time to answer, and the API waits for half a minute at most.
     fn default() -> Self {
         let asking = CallLimits {
-            deadline: Duration::from_secs(10),
-            try_timeout: Duration::from_secs(6),
+            deadline: Duration::from_secs(8),
+            try_timeout: Duration::from_secs(5),
             tries_max: 3,
             backoff: Duration::from_millis(200),
         };
-        Self { asking, buying: Duration::from_secs(12) }
+        Self { asking, buying: Duration::from_secs(10) }
     }
 }
 
@@ -60,6 +62,8 @@ pub struct Shippo {
     asking: JsonClient,
     buying: JsonClient,
     authorization: Secret,
+    /// Whether the key is one of the test mode, where parcels of the test carrier are wherever their numbers say.
+    is_test: bool,
 }
 
 impl Shippo {
@@ -72,7 +76,16 @@ impl Shippo {
             asking: client(patience.asking),
             buying: client(CallLimits { deadline, try_timeout: deadline, tries_max: 1, backoff }),
             authorization: Secret::new(format!("ShippoToken {}", key.expose())),
+            is_test: key.expose().starts_with("shippo_test_"),
         }
+    }
+
+    /// Whether Shippo can know it: carriers and their numbers are plain, and become parts of a path.
+    fn follows(&self, parcel: &TrackingToken) -> bool {
+        let plain = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+        };
+        plain(&parcel.carrier) && plain(&parcel.number) && (self.is_test || parcel.carrier != TEST_CARRIER)
     }
 
     async fn call<T: DeserializeOwned + Send>(
@@ -337,7 +350,7 @@ impl Carriers for Shippo {
     }
 
     async fn register(&self, parcel: &TrackingToken) -> Result<Option<Track>, CarrierError> {
-        if !is_followed(parcel) {
+        if !self.follows(parcel) {
             return Ok(None);
         }
         let body = json!({"carrier": parcel.carrier, "tracking_number": parcel.number}).to_string();
@@ -350,21 +363,13 @@ impl Carriers for Shippo {
     }
 
     async fn track(&self, parcel: &TrackingToken) -> Result<Option<Track>, CarrierError> {
-        if !is_followed(parcel) {
+        if !self.follows(parcel) {
             return Ok(None);
         }
         let path = format!("/tracks/{}/{}", parcel.carrier, parcel.number);
         let found: Option<Tracked> = self.look(&path, &parcel.carrier).await?;
         found.map_or(Ok(None), |tracked| track_of(&tracked, parcel))
     }
-}
-
-/// Whether Shippo can know it: carriers and their numbers are plain, and become parts of a path.
-fn is_followed(parcel: &TrackingToken) -> bool {
-    let plain = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-    };
-    plain(&parcel.carrier) && plain(&parcel.number)
 }
 
 /// How a parcel stands, if it is the one that was meant.
@@ -401,9 +406,21 @@ mod tests {
         {
             assert_eq!(rate_of(hostile), None, "{hostile}");
         }
+        let with = |key: &str| Shippo::new(&Secret::new(key), None, Patience::default());
+        let parcel = |carrier: &str, number: &str| TrackingToken {
+            carrier: carrier.to_owned(),
+            number: number.to_owned(),
+        };
         for (carrier, number) in [("usps", "../x"), ("usps", "1?x=1"), ("", "1"), ("usps", "é")] {
-            let parcel = TrackingToken { carrier: carrier.to_owned(), number: number.to_owned() };
-            assert!(!is_followed(&parcel), "{parcel:?}");
+            assert!(!with("shippo_test_1").follows(&parcel(carrier, number)), "{carrier} {number}");
+        }
+    }
+
+    #[test]
+    fn a_parcel_of_the_test_carrier_is_none_where_money_is_real() {
+        let parcel = TrackingToken { carrier: "shippo".to_owned(), number: "SHIPPO_DELIVERED".to_owned() };
+        for (key, follows) in [("shippo_test_1", true), ("shippo_live_1", false)] {
+            assert_eq!(Shippo::new(&Secret::new(key), None, Patience::default()).follows(&parcel), follows);
         }
     }
 

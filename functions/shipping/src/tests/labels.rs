@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use sutler_domain::{
     ids::{AddressId, OrderId},
+    label::LabelState,
     ledger::{Account, LedgerTx, Side},
 };
 use sutler_gateways::{
@@ -16,8 +17,11 @@ use sutler_providers::{
     Answer, Providers,
     shippo::{Fault, Operation as Call, Purchase, PurchaseStatus},
 };
-use sutler_services::labels::{Forwarder, resolve_all};
-use sutler_store::{Table, codec::decode};
+use sutler_services::{
+    invariants,
+    labels::{Forwarder, resolve_all},
+};
+use sutler_store::{Table, Transaction, codec::decode, orders};
 use sutler_testkit::{
     Fault as DbFault, Operation, RandomFaults, Rule, Stage, TestAnswer, TestCall, TestUser,
 };
@@ -558,4 +562,44 @@ async fn labels_are_bought_while_something_is_to_be_sent() {
     shop.market.ship(shipping(&shop.order, &shop.market.seller)).await;
     is(&shop.market.test.refused(buy_label::handle, shop.buying(&rate)).await, 409, "order-state");
     assert_eq!(shop.sold(), []);
+}
+
+#[tokio::test]
+async fn of_several_that_ask_again_at_once_one_buys() {
+    for seed in 0..4 {
+        let shop = Shop::open().await;
+        let test = &shop.market.test;
+        let rate = shop.rate().await;
+        shop.providers.shippo().inject(Fault::new(Answer::Drop).on(Call::Buy));
+        assert_eq!(shop.buy(&rate).await.body["state"], "buying");
+        test.clock().advance(WAIT);
+        test.db.random_faults(RandomFaults::new(seed));
+        let (one, two, three) = tokio::join!(resolve_all(&test.app), resolve_all(&test.app), shop.buy(&rate));
+        test.db.calm();
+        assert!(one.is_ok() && two.is_ok(), "seed {seed}: {one:?} {two:?}");
+        assert_eq!(three.status, 201, "seed {seed}: {}", three.text);
+        assert_eq!((shop.sold().len(), shop.owed().await), (1, 752), "seed {seed}");
+        assert_eq!(shop.providers.shippo().snapshot().calls[&Call::Buy], 2, "seed {seed}");
+        test.assert_clean().await;
+    }
+}
+
+#[tokio::test]
+async fn the_books_notice_labels_that_do_not_fit_them() {
+    for (at, noticed) in [(0, "but the ledger says"), (1, "has the postings"), (2, "waits since")] {
+        let shop = Shop::open().await;
+        let test = &shop.market.test;
+        shop.label().await;
+        let mut part = test.read_order(&shop.order).await.parts.remove(0);
+        let since = test.app.now().plus_seconds(-3_601);
+        part.value.labels[0].state = match at {
+            0 | 1 => LabelState::Failed { at: since, code: String::new() },
+            _ => LabelState::Buying { since },
+        };
+        let mut transaction = Transaction::new();
+        orders::save_part(&mut transaction, &part).unwrap();
+        test.app.store.transact(transaction).await.unwrap();
+        let problems = invariants::check(&test.app).await.unwrap().problems;
+        assert!(problems.iter().any(|problem| problem.contains(noticed)), "{noticed}: {problems:?}");
+    }
 }

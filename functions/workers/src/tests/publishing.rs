@@ -185,7 +185,9 @@ async fn every_event_that_somebody_acts_on_is_routed_to_them() {
     let market = Market::open().await;
     let template = include_str!("../../../../infra/messaging.yaml");
     let (_, rules) = template.split_once("MailRule:").unwrap();
-    let (mail, commands) = rules.split_once("PaymentCommandsRule:").unwrap();
+    let (mail, rules) = rules.split_once("PaymentCommandsRule:").unwrap();
+    let (commands, rules) = rules.split_once("GuestClaimsRule:").unwrap();
+    let (_, tracking) = rules.split_once("TrackingEventsRule:").unwrap();
     let order = market.test.order(&market.buyer, &[(&market.thing, 1)]).await;
     market.test.pay(&market.buyer, &order).await;
     market.test.ship(&market.seller, &order).await;
@@ -206,6 +208,8 @@ async fn every_event_that_somebody_acts_on_is_routed_to_them() {
         let asks =
             matches!(event.event, EventKind::RefundRequested { .. } | EventKind::OrderCancelled { .. });
         assert_eq!(asks, commands.contains(&name), "{name}");
+        let follows = matches!(event.event, EventKind::PartShipped { .. });
+        assert_eq!(follows, tracking.contains(&name), "{name}");
     }
 }
 

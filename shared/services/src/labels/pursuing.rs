@@ -69,7 +69,10 @@ pub async fn pursue(
             Ok((once.render)(&label))
         }
         LabelState::Voiding { .. } => {
-            let label = ask_again(app, id).await?;
+            let (label, is_ours) = ask_again(app, id).await?;
+            if !is_ours {
+                return Ok((once.render)(&label));
+            }
             take_back(app, carriers, &label, once).await
         }
         LabelState::Buying { .. } => {
@@ -77,7 +80,10 @@ pub async fn pursue(
                 Seen::Outcome(outcome) => Some(outcome),
                 Seen::Processing => None,
                 Seen::Nothing => {
-                    let label = ask_again(app, id).await?;
+                    let (label, is_ours) = ask_again(app, id).await?;
+                    if !is_ours {
+                        return Ok((once.render)(&label));
+                    }
                     tracing::warn!(label.id = %id, "The provider knows nothing of {id}: buying it again");
                     purchase(carriers, &label).await
                 }
@@ -87,16 +93,18 @@ pub async fn pursue(
     }
 }
 
-/// Claims another call about a label; of several that want to, one gets it.
-async fn ask_again(app: &App, id: &LabelId) -> Result<Label, Error> {
+/// Claims another call about a label, and answers whether it is ours to make: of several that want to, one gets it.
+async fn ask_again(app: &App, id: &LabelId) -> Result<(Label, bool), Error> {
     attempt(app, &id.order(), |mut aggregate| {
+        let mut transaction = Transaction::new();
         let part = part_with(&mut aggregate, id)?;
         let label = part.value.label_mut(id)?;
-        label.ask_again(app.now())?;
+        let is_ours = label.ask_again(app.now()).is_ok();
         let label = label.clone();
-        let mut transaction = Transaction::new();
-        orders::save_part(&mut transaction, part)?;
-        Ok((transaction, label))
+        if is_ours {
+            orders::save_part(&mut transaction, part)?;
+        }
+        Ok((transaction, (label, is_ours)))
     })
     .await
 }
@@ -120,13 +128,9 @@ pub async fn resolve_all(app: &App) -> Result<u32, Error> {
             for label in labels.filter(|label| label.ask_at().is_some_and(|at| at <= app.now())) {
                 let once = Once { key: None, render, at: app.now() };
                 asked = asked.saturating_add(1);
-                match pursue(app, carriers, &label.id, &once).await {
-                    // Somebody else is at it.
-                    Ok(_) | Err(Error::Problem(Problem::OrderState { .. })) => {}
-                    Err(error) => {
-                        tracing::error!(label.id = %label.id, error.chain = %error, "{} could not be resolved", label.id);
-                        failure.get_or_insert(error);
-                    }
+                if let Err(error) = pursue(app, carriers, &label.id, &once).await {
+                    tracing::error!(label.id = %label.id, error.chain = %error, "{} could not be resolved", label.id);
+                    failure.get_or_insert(error);
                 }
             }
         }
