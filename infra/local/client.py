@@ -211,9 +211,10 @@ class World:
             raise Failure(f"the stand-in refused {path}: {answer.body.decode(errors='replace')}")
         return answer.json()
 
-    def act(self, path: str) -> Answer:
+    def act(self, path: str, **how: str) -> Answer:
         """Something that a buyer does on a provider's pages, and that the provider may refuse."""
-        return self.providers.send("POST", f"/_test{path}", b"{}", {"content-type": "application/json"})
+        raw = json.dumps(how).encode()
+        return self.providers.send("POST", f"/_test{path}", raw, {"content-type": "application/json"})
 
     def stripe(self, path: str, fields: dict[str, str], key: str = BROWSER_KEY) -> Answer:
         """A call of Stripe's API at its stand-in."""

@@ -43,6 +43,8 @@ pub mod queue;
 pub mod secrets;
 #[cfg(feature = "stripe")]
 pub mod stripe;
+#[cfg(feature = "stripe")]
+pub mod stripe_checkout;
 #[cfg(feature = "stripe-webhook")]
 pub mod stripe_webhook;
 #[cfg(feature = "turnstile")]

@@ -460,7 +460,8 @@ async fn an_order_has_a_bounded_number_of_attempts_and_the_last_one_pays_it() {
         let closed = news(&test, &other, attempt, &format!("evt_other_{attempt}"), News::Cancelled).await;
         payments::finalise(&test.app, &closed).await.map(|_| ()).expect("finalised");
     }
-    let refused = payments::start(&test.app, &gateway, &other, buyer.user.id()).await.expect_err("one too many");
+    let refused =
+        payments::start(&test.app, &gateway, &other, buyer.user.id()).await.expect_err("one too many");
     let expected = Problem::LimitReached { what: "payment attempts", max: ATTEMPTS_MAX };
     assert!(matches!(&refused, Error::Problem(problem) if *problem == expected), "{refused:?}");
     payments::finalise(&test.app, &report).await.map(|_| ()).expect("finalised");
