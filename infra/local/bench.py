@@ -445,7 +445,8 @@ def _others(world: World, host: Host, seller: Person, buyer: Person, product: st
             order = _order(buyer, address, variant)
             payment = buyer.call("POST", f"/v1/orders/{order}/payments", {"gateway": gateway})
             wallets.pay(world, buyer, gateway, order, payment)
-            wallets.come_back(world, gateway, order, payment)
+            if gateway != "stripe_checkout":
+                wallets.come_back(world, gateway, order, payment)
         buyer.call("POST", f"/v1/orders/{_order(buyer, address, variant)}/cancel")
         _money_back(world, host, seller, buyer, address, variant)
         _sessions(world, buyer, number)

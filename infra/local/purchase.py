@@ -479,7 +479,6 @@ class Purchase:
     def stripe_checkout(self) -> None:
         checks, world = self.checks, self.world
         order, payment = self.redirected("stripe_checkout")
-        self.come_back("stripe_checkout", order)
         page = f"/stripe/sessions/{payment['provider_id']}/pay"
         checks.equal("a declined card", world.act(page, payment_method="pm_card_chargeDeclined").status, 402)
         checks.equal("another one", world.act(page).status, 200)

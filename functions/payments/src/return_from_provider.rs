@@ -9,7 +9,7 @@ use sutler_services::gateways::Settle;
 use crate::webhook::ask;
 
 /// The gateways that send buyers back.
-const REDIRECTING: [&str; 3] = ["chapa", "paypal", "stripe_checkout"];
+const REDIRECTING: [&str; 2] = ["chapa", "paypal"];
 
 /// What this endpoint works with. It has no database.
 pub struct Returns {
@@ -47,7 +47,7 @@ impl Returns {
     operation_id = "return_from_provider",
     tag = "payments",
     params(
-        ("gateway" = String, Path, description = "`chapa`, `paypal` or `stripe_checkout`"),
+        ("gateway" = String, Path, description = "`chapa` or `paypal`"),
         ("order" = String, Query, description = "Id of the order"),
         ("attempt" = u32, Query, description = "Number of the attempt"),
     ),

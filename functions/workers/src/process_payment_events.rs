@@ -1,16 +1,15 @@
 //! Acts on what payment providers told us. The signature was verified before the message was queued.
 //!
-//! Stripe's events say what happened to a payment with a card. Of all others only that something did, and the provider is
-//! asked.
+//! Stripe's events say what happened. Of the others only that something did, and the provider is asked.
+//!
+//! What is paid on Stripe's own page is told by the events of that page: those of the payment under it do not name the page,
+//! which is what we know.
 
 use sutler_domain::{
     ids::OrderId,
     money::{Currency, Money},
 };
-use sutler_gateways::{
-    stripe_checkout,
-    stripe_webhook::{StripeEvent, parse_event},
-};
+use sutler_gateways::stripe_webhook::{CHECKOUT, StripeEvent, StripeObject, parse_event};
 use sutler_runtime::{Handled, worker::QueueMessage};
 use sutler_services::{
     Error,
@@ -26,69 +25,66 @@ use crate::run_payment_commands::PaymentCommands;
 /// When database or provider do not answer or the event cannot be ours; the queue then keeps it.
 pub async fn handle(state: &PaymentCommands, message: QueueMessage) -> Handled {
     if let Ok(asked) = serde_json::from_str::<Settle>(&message.body) {
-        return ask(state, &asked).await;
+        let change = settle(&state.app, &state.gateways, &asked).await?;
+        tracing::info!(
+            order.id = %asked.order, payment.attempt = asked.attempt, event.id = asked.message,
+            payment.change = ?change, "Asked {} about a payment of {}", asked.gateway, asked.order
+        );
+        return Ok(());
     }
     let event = parse_event(message.body.as_bytes()).map_err(|e| Error::Internal(e.into()))?;
-    match read(event)? {
-        Read::Nothing => Ok(()),
-        Read::Question(asked) => ask(state, &asked).await,
-        Read::News(report) => {
-            let change = finalise(&state.app, &report).await?;
-            tracing::info!(
-                order.id = %report.order, payment.attempt = report.attempt, event.id = report.message,
-                payment.change = ?change, "Took note of a payment event of {}", report.order
-            );
-            Ok(())
-        }
-    }
-}
-
-async fn ask(state: &PaymentCommands, asked: &Settle) -> Handled {
-    let change = settle(&state.app, &state.gateways, asked).await?;
+    let Some(report) = report(event)? else { return Ok(()) };
+    let change = finalise(&state.app, &report).await?;
     tracing::info!(
-        order.id = %asked.order, payment.attempt = asked.attempt, event.id = asked.message,
-        payment.change = ?change, "Asked {} about a payment of {}", asked.gateway, asked.order
+        order.id = %report.order, payment.attempt = report.attempt, event.id = report.message,
+        payment.change = ?change, "Took note of a payment event of {}", report.order
     );
     Ok(())
 }
 
-/// What an event of Stripe is to us.
-enum Read {
-    Nothing,
-    Question(Settle),
-    News(Report),
-}
-
 /// Reads an event into what it says of one of our payments.
-fn read(event: StripeEvent) -> Result<Read, Error> {
+fn report(event: StripeEvent) -> Result<Option<Report>, Error> {
     let object = event.object;
-    let ours =
-        object.metadata.order_id.as_deref().map(OrderId::parse).zip(object.metadata.attempt).zip(object.id);
+    let about = &object.metadata;
+    let ours = about.order_id.as_deref().map(OrderId::parse).zip(about.attempt).zip(object.id.clone());
     let Some(((Ok(order), attempt), provider_id)) = ours else {
         tracing::info!(event.id = event.id, event.kind = event.kind, "Passed over an event that is not ours");
-        return Ok(Read::Nothing);
+        return Ok(None);
     };
-    if let Some(gateway) = object.metadata.gateway {
-        // Refunds and charges change nothing that we would ask about.
-        let telling =
-            event.kind.starts_with("checkout.session.") || event.kind.starts_with("payment_intent.");
-        let ours = gateway == stripe_checkout::GATEWAY && telling;
-        let question = Settle { gateway, order, attempt, message: Some(event.id) };
-        return Ok(if ours { Read::Question(question) } else { Read::Nothing });
-    }
-    let news = match event.kind.as_str() {
-        "payment_intent.succeeded" => {
-            let currency = object.currency.as_deref().and_then(Currency::parse);
-            let (Some(currency), Some(minor)) = (currency, object.amount_received) else {
-                return Err(Error::Internal("a success without a readable amount".into()));
-            };
-            News::Succeeded(Money::try_new(minor, currency)?)
-        }
+    let (gateway, news) = match about.gateway.as_deref() {
+        None => ("stripe", news_of_card(&event.kind, &object)?),
+        Some(CHECKOUT) => (CHECKOUT, news_of_page(&event.kind, &object)?),
+        Some(_) => return Ok(None),
+    };
+    Ok(news.map(|news| Report { gateway, message: Some(event.id), order, attempt, provider_id, news }))
+}
+
+fn news_of_card(kind: &str, intent: &StripeObject) -> Result<Option<News>, Error> {
+    Ok(match kind {
+        "payment_intent.succeeded" => Some(money(intent, intent.amount_received)?),
         "payment_intent.payment_failed" => {
-            News::Failed { code: object.last_error_code.unwrap_or_else(|| "unknown".to_owned()) }
+            let code = intent.last_error_code.clone();
+            Some(News::Failed { code: code.unwrap_or_else(|| "unknown".to_owned()) })
         }
-        "payment_intent.canceled" => News::Cancelled,
-        _ => return Ok(Read::Nothing),
+        "payment_intent.canceled" => Some(News::Cancelled),
+        _ => None,
+    })
+}
+
+fn news_of_page(kind: &str, session: &StripeObject) -> Result<Option<News>, Error> {
+    Ok(match kind {
+        "checkout.session.completed" if session.payment_status.as_deref() == Some("paid") => {
+            Some(money(session, session.amount_total)?)
+        }
+        "checkout.session.expired" => Some(News::Cancelled),
+        _ => None,
+    })
+}
+
+fn money(object: &StripeObject, minor: Option<u64>) -> Result<News, Error> {
+    let currency = object.currency.as_deref().and_then(Currency::parse);
+    let (Some(currency), Some(minor)) = (currency, minor) else {
+        return Err(Error::Internal("a success without a readable amount".into()));
     };
-    Ok(Read::News(Report { gateway: "stripe", message: Some(event.id), order, attempt, provider_id, news }))
+    Ok(News::Succeeded(Money::try_new(minor, currency)?))
 }

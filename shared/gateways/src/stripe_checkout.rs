@@ -1,5 +1,4 @@
-//! Stripe's own payment page. Its events are not believed but lead to a question, for a session is known by another id
-//! than the payment that they tell of.
+//! Stripe's own payment page: a session, and the payment that a buyer makes there. We know both by the session's id.
 
 use async_trait::async_trait;
 use stripe::StripeRequest;
@@ -23,10 +22,8 @@ use crate::{
         StripeFailure, StripeGateway, checked_id, currency, idempotent, metadata, payment_of, signed,
         unsigned,
     },
+    stripe_webhook::CHECKOUT,
 };
-
-/// The name under which its payments are stored, and which its sessions and their payments carry.
-pub const GATEWAY: &str = "stripe_checkout";
 
 /// What a retrieved session is to bring along.
 const INTENT: &str = "payment_intent";
@@ -63,11 +60,15 @@ impl StripeCheckoutGateway {
 #[async_trait]
 impl PaymentGateway for StripeCheckoutGateway {
     fn gateway(&self) -> &'static str {
-        GATEWAY
+        CHECKOUT
     }
 
     fn takes(&self, currency: Currency) -> bool {
         self.stripe.takes(currency)
+    }
+
+    fn is_asked_on_return(&self) -> bool {
+        false
     }
 
     // The page has the end that Stripe gives it, a day: one of our own would depend on the clock, and a repeated call
@@ -126,7 +127,7 @@ impl PaymentGateway for StripeCheckoutGateway {
 /// A page for one sum: what it is made of is for the order to tell.
 fn new_session(attempt: &StartPayment) -> Result<CreateCheckoutSession, GatewayError> {
     let mut about = metadata(&attempt.order_id, attempt.attempt);
-    about.insert("gateway".to_owned(), GATEWAY.to_owned());
+    about.insert("gateway".to_owned(), CHECKOUT.to_owned());
     let mut price = CreateCheckoutSessionLineItemsPriceData::new(currency(&attempt.currency)?);
     price.unit_amount = Some(signed(attempt.amount_minor)?);
     price.product_data = Some(ProductData::new(attempt.description.as_str()));

@@ -86,6 +86,9 @@ impl<'a> Header<'a> {
     }
 }
 
+/// The gateway that payments on Stripe's own page belong to. Its sessions and their payments carry the name.
+pub const CHECKOUT: &str = "stripe_checkout";
+
 /// An event, as far as we act on it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StripeEvent {
@@ -114,6 +117,12 @@ pub struct StripeObject {
     /// What an intent has taken, in minor units.
     #[serde(default)]
     pub amount_received: Option<u64>,
+    /// What a page takes, in minor units.
+    #[serde(default)]
+    pub amount_total: Option<u64>,
+    /// Whether a page was paid on: `paid`, `unpaid`, `no_payment_required`.
+    #[serde(default)]
+    pub payment_status: Option<String>,
     /// What of a charge went back, in minor units.
     #[serde(default)]
     pub amount_refunded: Option<u64>,

@@ -78,10 +78,7 @@ pub async fn all(config: &Config, app: &App) -> Result<Gateways, BoxError> {
     if let Some(key) = stripe {
         let base_url = config.optional("STRIPE_API_BASE");
         let stripe = StripeGateway::try_new(&key, base_url, CallLimits::default())?;
-        gateways = gateways.with(stripe.clone());
-        if !app.settings.api_url.is_empty() {
-            gateways = gateways.with(StripeCheckoutGateway::new(stripe));
-        }
+        gateways = gateways.with(stripe.clone()).with(StripeCheckoutGateway::new(stripe));
     }
     Ok(redirecting(gateways, others, config, app))
 }
