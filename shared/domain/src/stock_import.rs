@@ -307,7 +307,10 @@ impl StockImport {
     pub fn state_name(&self, now: Timestamp) -> &'static str {
         match &self.state {
             ImportState::AwaitingUpload { expires_at } if *expires_at <= now => "expired",
-            state => state.name(),
+            ImportState::AwaitingUpload { .. }
+            | ImportState::Running { .. }
+            | ImportState::Done { .. }
+            | ImportState::Failed { .. } => self.state.name(),
         }
     }
 
@@ -360,7 +363,9 @@ impl StockImport {
             ImportState::Done { .. } | ImportState::Failed { .. } => return Err(ImportError::Over),
         }
         let mut counts = self.counts;
-        results.iter().for_each(|result| counts.count(&result.outcome));
+        for result in results {
+            counts.count(&result.outcome);
+        }
         if results.is_empty() || counts.sum() > self.rows {
             return Err(ImportError::NoMoreRows);
         }

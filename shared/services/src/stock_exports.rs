@@ -118,8 +118,7 @@ async fn read(app: &App, products: &[Product]) -> Result<HashMap<ProductId, Vec<
     let mut found: HashMap<ProductId, Vec<StockedVariant>> = HashMap::new();
     for ids in ids.chunks(STOCKS_AT_ONCE) {
         let variants = app.store.variants(ids).await?.into_iter().flatten();
-        let variants: Vec<_> =
-            variants.map(|read| read.value).filter(|variant| variant.is_active()).collect();
+        let variants: Vec<_> = variants.map(|read| read.value).filter(Variant::is_active).collect();
         let spread = |variant: &Variant| variant.flash_sale.map_or(1, |sale| sale.spread);
         let believed = |variant: &Variant| (variant.id.clone(), spread(variant));
         let wanted: Vec<Believed> = variants.iter().map(believed).collect();

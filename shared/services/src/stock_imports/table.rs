@@ -147,8 +147,8 @@ mod tests {
 
     use super::*;
 
-    fn counted(on_hand: u32, reason: Option<&str>) -> Result<Counted, RowProblem> {
-        Ok(Counted { on_hand, reason: reason.map(str::to_owned) })
+    fn counted(on_hand: u32, reason: Option<&str>) -> Counted {
+        Counted { on_hand, reason: reason.map(str::to_owned) }
     }
 
     fn found(text: &str) -> Vec<(u32, String, Result<Counted, RowProblem>)> {
@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_name_and_others_are_ignored() {
-        let expected = vec![(2, "A-1".to_owned(), counted(5, None)), (3, "B".to_owned(), counted(0, None))];
+        let expected =
+            vec![(2, "A-1".to_owned(), Ok(counted(5, None))), (3, "B".to_owned(), Ok(counted(0, None)))];
         for text in [
             "sku,quantity\nA-1,5\nB,0\n",
             "quantity,sku\r\n5,A-1\r\n0,B\r\n",
@@ -168,7 +169,7 @@ mod tests {
             assert_eq!(found(text), expected, "{text}");
         }
         let reasons = found("reason,quantity,sku\n\"stock, taken\",3,A\n");
-        assert_eq!(reasons, [(2, "A".to_owned(), counted(3, Some("stock, taken")))]);
+        assert_eq!(reasons, [(2, "A".to_owned(), Ok(counted(3, Some("stock, taken"))))]);
         assert_eq!(found("sku,quantity"), []);
     }
 
@@ -222,7 +223,7 @@ mod tests {
         ] {
             let read = found(&format!("sku,quantity,reason\n{row}\nB,2,\n"));
             assert_eq!(read[0].2, Err(problem), "{row}");
-            assert_eq!(read[1].2, counted(2, None), "the others are read: {row}");
+            assert_eq!(read[1].2, Ok(counted(2, None)), "the others are read: {row}");
             assert!(read[0].1.len() <= SKU_CHARS_MAX, "{row}");
         }
     }
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!(lines, [2, 5, 6, 7, 8, 9]);
         let twice = Err(RowProblem::SkuTwice { first: 2 });
         assert_eq!((&rows[1].2, &rows[3].2), (&twice, &twice));
-        assert_eq!(rows[2].2, counted(3, None));
+        assert_eq!(rows[2].2, Ok(counted(3, None)));
         assert_eq!((&rows[4].2, &rows[5].2), (&Err(RowProblem::SkuMissing), &Err(RowProblem::SkuMissing)));
     }
 
