@@ -32,7 +32,7 @@ QUIET_SECONDS = 6
 COPIES = 3
 SPREAD_MS = 400
 # How buyers pay, in turn.
-GATEWAYS = ("stripe", "chapa", "paypal")
+GATEWAYS = ("stripe", "chapa", "paypal", "stripe_checkout")
 WEATHER_SEED = 1
 # The first cancellations take effect late at the provider, so that a buyer can be faster.
 CANCELS_DELAYED = 20
@@ -444,8 +444,8 @@ def report(market: Market, buyers: list[Buyer], orders: list[Json], tally: Tally
 def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
     """The whole proof; fails when something does not hold."""
     world, tally = World.of(stack), Tally()
-    for gateway in GATEWAYS:
-        world.control(f"/{gateway}/webhook", {"copies": COPIES, "spread_ms": SPREAD_MS})
+    for provider in wallets.OPERATIONS:
+        world.control(f"/{provider}/webhook", {"copies": COPIES, "spread_ms": SPREAD_MS})
     with step(f"preparing a market and {buyers} buyers"):
         market = prepare_market(world, units)
         crowd = prepare_buyers(world, buyers)

@@ -10,9 +10,8 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
-from .client import Answer, Json, Person, Problem, Server, World, solved_challenge, wait_until
+from .client import Json, Person, Problem, World, by_link, solved_challenge, wait_until
 from .console import Failure, say
 from .deploy import STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET, Stack
 
@@ -108,6 +107,7 @@ class Purchase:
             ("some units, some money and some goods go back, each once", self.given_back),
             ("money that comes after the end finds its goods again, or goes back", self.late_payment),
             ("a wrong amount never pays an order", self.wrong_amount),
+            ("a card pays an order on Stripe's page", self.stripe_checkout),
             ("Chapa pays an order, by webhook", self.chapa),
             ("PayPal pays an order when its buyer comes back, and its webhook changes nothing", self.paypal),
             ("a guest buys, and the account that proves the address gets the order", self.without_account),
@@ -508,6 +508,19 @@ class Purchase:
         self.checks.equal("sent on to the shop", answer.status, 303)
         self.checks.that("to their order", answer.headers["location"].endswith(f"/orders/{order['id']}"))
 
+    def stripe_checkout(self) -> None:
+        checks, world = self.checks, self.world
+        order, payment = self.redirected("stripe_checkout")
+        page = f"/stripe/sessions/{payment['provider_id']}/pay"
+        checks.equal("a declined card", world.act(page, payment_method="pm_card_chargeDeclined").status, 402)
+        checks.equal("another one", world.act(page).status, 200)
+        checks.becomes("state of the order", lambda: self.state(order), "paid")
+        checks.equal("the page is done", world.act(page).status, 400)
+        sessions = {one["id"]: one["payment_intent"] for one in world.control("/stripe/state")["sessions"]}
+        self.buyer.call("POST", f"/v1/orders/{order['id']}/cancel")
+        total = order["totals"]["total"]["amount"]
+        checks.becomes("it goes back", lambda: self.refunded(sessions[payment["provider_id"]]), total)
+
     def chapa(self) -> None:
         checks, world = self.checks, self.world
         order, payment = self.redirected("chapa")
@@ -617,12 +630,6 @@ class Purchase:
     def movements(self, variant: str, version: int) -> list[Json]:
         found = movements(self.seller, variant)
         return found if found and found[-1]["number"] >= version else []
-
-
-def by_link(method: str, url: str, body: bytes | None = None) -> Answer:
-    """What a browser does with a link to a file."""
-    parts = urlsplit(url)
-    return Server(f"{parts.scheme}://{parts.netloc}").send(method, f"{parts.path}?{parts.query}", body, {})
 
 
 def mail_count(person: Person, subject: str) -> int:

@@ -11,6 +11,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// How often a buyer can begin to pay an order.
+pub const ATTEMPTS_MAX: u32 = 50;
+
 /// How many refunds of one payment people can ask for. Those that follow from a return are bounded by the returns.
 pub const REFUNDS_MAX: u32 = 100;
 

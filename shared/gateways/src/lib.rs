@@ -46,6 +46,8 @@ pub mod s3;
 pub mod secrets;
 #[cfg(feature = "stripe")]
 pub mod stripe;
+#[cfg(feature = "stripe")]
+pub mod stripe_checkout;
 #[cfg(feature = "stripe-webhook")]
 pub mod stripe_webhook;
 #[cfg(feature = "turnstile")]

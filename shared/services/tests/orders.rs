@@ -6,7 +6,7 @@ use sutler_domain::{
     ids::{AddressId, CartId, OrderId, SellerId, VariantId},
     money::{Currency, Money},
     order::{Change, OrderState, PartState},
-    payment::RefundReason,
+    payment::{ATTEMPTS_MAX, RefundReason},
     problem::Problem,
     refund::{Refund, RefundState},
     shipment::Tracking,
@@ -437,6 +437,39 @@ async fn a_late_success_is_refunded_in_full_when_the_goods_are_gone() {
     assert_eq!(order.payments[0].value.state.name(), "refunded");
     assert_eq!(gateway.refunded_minor(), refund.amount.minor());
     assert_eq!(test.stock(&thing).await, (1, 1, 0));
+    assert_clean(&test).await;
+}
+
+#[tokio::test]
+async fn an_order_has_a_bounded_number_of_attempts_and_the_last_one_pays_it() {
+    let test = TestApp::new().await;
+    let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
+    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
+    let id = order(&test, &buyer, &[(&thing, 1)]).await;
+    let mut last = started(&test, &gateway, &id, &buyer).await;
+    for attempt in 1..ATTEMPTS_MAX {
+        let closed = news(&test, &id, attempt, &format!("evt_{attempt}"), News::Cancelled).await;
+        payments::finalise(&test.app, &closed).await.map(|_| ()).expect("finalised");
+        last = started(&test, &gateway, &id, &buyer).await;
+    }
+    drop(gateway.pay(&last));
+    let report = success(&test, &id, ATTEMPTS_MAX, "evt_paid").await;
+    let other = order(&test, &buyer, &[(&thing, 1)]).await;
+    for attempt in 1..=ATTEMPTS_MAX {
+        drop(started(&test, &gateway, &other, &buyer).await);
+        let closed = news(&test, &other, attempt, &format!("evt_other_{attempt}"), News::Cancelled).await;
+        payments::finalise(&test.app, &closed).await.map(|_| ()).expect("finalised");
+    }
+    let refused =
+        payments::start(&test.app, &gateway, &other, buyer.user.id()).await.expect_err("one too many");
+    let expected = Problem::LimitReached { what: "payment attempts", max: ATTEMPTS_MAX };
+    assert!(matches!(&refused, Error::Problem(problem) if *problem == expected), "{refused:?}");
+    payments::finalise(&test.app, &report).await.map(|_| ()).expect("finalised");
+    assert!(matches!(
+        read(&test, &id).await.order.value.state,
+        OrderState::Paid { attempt: ATTEMPTS_MAX, .. }
+    ));
+    assert_eq!(test.stock(&thing).await, (3, 1, 1));
     assert_clean(&test).await;
 }
 

@@ -189,32 +189,6 @@ impl Store {
         .await
     }
 
-    /// Reads every item of a partition that is small by construction (at most `pages_max` pages of 1 MB).
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database does not answer, or when the partition outgrew its bound.
-    pub async fn query_all(&self, query: &Query, pages_max: usize) -> Result<Vec<Item>, StoreError> {
-        let sk = query.index.map_or("sk", |(_, _, sk)| sk);
-        let mut items = Vec::new();
-        let mut page = Query { limit: 1_000, descending: false, ..query.clone() };
-        for _ in 0..pages_max {
-            let found = self.query(&page).await?;
-            let Some(last) = found.last().map(|item| key_part(item, sk)) else { return Ok(items) };
-            let keep = |item: &Item| match &query.range {
-                Range::Prefix(prefix) => key_part(item, sk).starts_with(prefix.as_str()),
-                Range::All | Range::From(_) | Range::Before(_) | Range::After(_) => true,
-            };
-            let before = items.len();
-            let full = found.len();
-            items.extend(found.into_iter().filter(keep));
-            if items.len() < before.saturating_add(full) {
-                return Ok(items);
-            }
-            page.range = Range::After(last);
-        }
-        Err(StoreError::Rejected(format!("partition {} outgrew {pages_max} pages", query.pk).into()))
-    }
-
     /// Reads one page of a whole table, strongly consistent, and where the next one starts.
     ///
     /// Only the audit may use it: everything else knows its keys.

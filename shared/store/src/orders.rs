@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sutler_domain::{
     ids::{OrderId, SellerId, UserId},
     order::{Order, OrderState, Part},
-    payment::Payment,
+    payment::{ATTEMPTS_MAX, Payment},
     refund::Refund,
     returns::Return,
     time::Timestamp,
@@ -30,7 +30,7 @@ use crate::{
 pub const DUE_SHARDS: u8 = 4;
 
 /// The most items an order has beside its events: itself, 15 parts, 40 returns with as many refunds, 100 more refunds
-/// that people may ask for, and its payment attempts.
+/// that people may ask for, and 50 payment attempts.
 const ORDER_ITEMS_MAX: i32 = 400;
 
 /// The partition of an order.
@@ -211,8 +211,9 @@ pub fn claim_attempt(
     let open = sutler_domain::order::OpenAttempt { gateway: gateway.to_owned(), since: now };
     let expression = Expression::when(
         "#buyer = :buyer AND #state.#kind = :awaiting AND #state.#expires_at > :now \
-         AND attribute_not_exists(#open_attempt)",
+         AND attribute_not_exists(#open_attempt) AND #attempts < :most",
     )
+    .with(":most", number(ATTEMPTS_MAX))
     .then("SET #open_attempt = :open, #attempts = #attempts + :one, #version = #version + :one")
     .with(":buyer", text(buyer.as_str()))
     .with(":awaiting", text("awaiting_payment"))
@@ -239,7 +240,12 @@ impl Store {
         };
         let (mut order, mut parts, mut payments) = (None, Vec::new(), Vec::new());
         let (mut refunds, mut returns) = (Vec::new(), Vec::new());
-        for item in self.query(&query).await? {
+        let items = self.query(&query).await?;
+        // What is decided on an order is decided on all of it.
+        if items.len() >= usize::try_from(ORDER_ITEMS_MAX).unwrap_or(usize::MAX) {
+            return Err(StoreError::Rejected(format!("order {id} has {} items or more", items.len()).into()));
+        }
+        for item in items {
             let sk = key_part(&item, "sk");
             if sk == "ORDER" {
                 order = Some(decode(&item)?);

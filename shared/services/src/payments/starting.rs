@@ -4,7 +4,7 @@ use sutler_domain::{
     ids::{OrderId, UserId},
     money::Money,
     order::{Order, OrderState},
-    payment::{Payment, PaymentState},
+    payment::{ATTEMPTS_MAX, Payment, PaymentState},
     problem::Problem,
 };
 use sutler_gateways::{
@@ -41,7 +41,7 @@ pub async fn start(
 ) -> Result<Started, Error> {
     for _ in 0..STARTS_MAX {
         let order = claim(app, gateway.gateway(), id, buyer).await?;
-        let request = start_request(app, gateway.gateway(), &order, order.attempts);
+        let request = start_request(app, gateway, &order, order.attempts);
         match gateway.start(&request).await {
             Ok(payment) => return record_start(app, gateway.gateway(), &order, payment).await,
             Err(GatewayError::Unrepeatable { .. }) => {
@@ -87,15 +87,25 @@ async fn record_start(
     Ok(Started { attempt: order.attempts, amount: order.totals.total, payment })
 }
 
-pub(crate) fn start_request(app: &App, gateway: &str, order: &Order, attempt: u32) -> StartPayment {
-    let (api, id) = (&app.settings.api_url, &order.id);
+pub(crate) fn start_request(
+    app: &App,
+    gateway: &dyn PaymentGateway,
+    order: &Order,
+    attempt: u32,
+) -> StartPayment {
+    let (api, shop, id) = (&app.settings.api_url, &app.settings.frontend_url, &order.id);
+    let return_url = if gateway.is_asked_on_return() {
+        format!("{api}/v1/payments/{}/return?order={id}&attempt={attempt}", gateway.gateway())
+    } else {
+        format!("{shop}/orders/{id}")
+    };
     StartPayment {
         order_id: id.to_string(),
         attempt,
         amount_minor: order.totals.total.minor(),
         currency: order.totals.total.currency().code().to_owned(),
         description: format!("Order {id}"),
-        return_url: format!("{api}/v1/payments/{gateway}/return?order={id}&attempt={attempt}"),
+        return_url,
         email: Secret::new(order.email.clone()),
     }
 }
@@ -122,6 +132,9 @@ async fn claim(app: &App, gateway: &str, id: &OrderId, buyer: &UserId) -> Result
     match &order.open_attempt {
         Some(open) if open.gateway == gateway => Ok(order),
         Some(_) => Err(Problem::PaymentInProgress.into()),
+        None if order.attempts >= ATTEMPTS_MAX => {
+            Err(Problem::LimitReached { what: "payment attempts", max: ATTEMPTS_MAX }.into())
+        }
         None => Err(Problem::Conflict.into()),
     }
 }
