@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from . import bridge, demo, wallets
-from .client import Json, Person, World, solved_challenge, usd
+from .client import Json, Person, World, by_link, solved_challenge, usd
 from .console import Failure, say, step
 from .deploy import STACK, Stack
 from .paths import ROOT, TARGET
@@ -496,6 +496,11 @@ def _stock(seller: Person, staff: Person, variant: str) -> None:
     seller.call("GET", f"{path}/movements")
     staff.call("GET", f"/v1/admin/inventory/{variant}/movements")
     seller.call("PUT", f"{path}/flash-sale", {"shards": 1})
+    table = f"sku,quantity\n{variant},{seller.stock(variant)['on_hand']}\n".encode()
+    made = seller.call("POST", "/v1/inventory/imports", {"bytes": len(table)})
+    by_link("PUT", made["upload"]["url"], table)
+    seller.call("GET", f"/v1/inventory/imports/{made['id']}")
+    seller.call("GET", "/v1/inventory/export")
 
 
 def _pricing(world: World, seller: Person, staff: Person, number: int) -> None:

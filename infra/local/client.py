@@ -346,6 +346,12 @@ class Person:
         return stock
 
 
+def by_link(method: str, url: str, body: bytes | None = None) -> Answer:
+    """What a browser does with a link to a file."""
+    parts = urlsplit(url)
+    return Server(f"{parts.scheme}://{parts.netloc}").send(method, f"{parts.path}?{parts.query}", body, {})
+
+
 def usd(cents: int) -> Json:
     return {"amount": cents, "currency": "USD"}
 

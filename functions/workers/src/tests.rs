@@ -8,6 +8,7 @@ mod publishing;
 mod resolving;
 mod schedules;
 mod settling;
+mod stock_imports;
 
 use serde_json::{Value, json};
 use sutler_domain::{event::Event, ids::VariantId};

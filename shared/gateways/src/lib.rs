@@ -4,6 +4,7 @@
 
 pub mod address_check;
 pub mod bot_check;
+pub mod files;
 pub mod payment;
 pub mod secret;
 
@@ -39,6 +40,8 @@ pub mod paypal;
 pub mod paypal_webhook;
 #[cfg(feature = "queue")]
 pub mod queue;
+#[cfg(feature = "s3")]
+pub mod s3;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(feature = "stripe")]

@@ -26,6 +26,8 @@ pub(crate) mod reservations;
 pub mod returns;
 pub mod rules;
 pub mod shipping;
+pub mod stock_exports;
+pub mod stock_imports;
 mod units;
 
 pub use app::{App, Settings};
