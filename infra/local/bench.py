@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from . import bridge, demo, wallets
-from .client import Json, Person, World, solved_challenge, usd
+from .client import Json, Person, World, by_link, solved_challenge, usd
 from .console import Failure, say, step
 from .deploy import STACK, Stack
 from .paths import ROOT, TARGET
@@ -438,15 +438,17 @@ def _others(world: World, host: Host, seller: Person, buyer: Person, product: st
     for number in range(OTHERS):
         _reads(world, seller, buyer, staff)
         _catalog(world, seller, staff, number)
-        _stock(seller, variant)
+        _stock(seller, staff, variant)
         _pricing(world, seller, staff, number)
         _carts(world, seller, buyer, variant, number)
-        for gateway in ("chapa", "paypal"):
+        for gateway in ("chapa", "paypal", "stripe_checkout"):
             order = _order(buyer, address, variant)
             payment = buyer.call("POST", f"/v1/orders/{order}/payments", {"gateway": gateway})
             wallets.pay(world, buyer, gateway, order, payment)
-            wallets.come_back(world, gateway, order, payment)
+            if gateway != "stripe_checkout":
+                wallets.come_back(world, gateway, order, payment)
         buyer.call("POST", f"/v1/orders/{_order(buyer, address, variant)}/cancel")
+        _money_back(world, host, seller, buyer, address, variant)
         _sessions(world, buyer, number)
         for name in ("expire_orders", "resolve_payments", "rebalance_stock", "rotate_signing_keys"):
             host.invoke(name, {"source": "bench"})
@@ -460,6 +462,8 @@ def _reads(world: World, seller: Person, buyer: Person, staff: Person) -> None:
         world.api.server.send("GET", path, None, {})
     order = buyer.call("GET", "/v1/orders")["items"][0]["id"]
     buyer.call("GET", f"/v1/orders/{order}/events")
+    home = {"name": "Ada Buyer", "line1": "Canal Street 12", "city": "Hamburg", "postal_code": "20457", "country": "DE"}
+    buyer.call("POST", "/v1/addresses/validate", home)
     staff.call("GET", "/v1/admin/invariants")
 
 
@@ -485,12 +489,18 @@ def _catalog(world: World, seller: Person, staff: Person, number: int) -> None:
     staff.call("DELETE", f"/v1/categories/{category['id']}")
 
 
-def _stock(seller: Person, variant: str) -> None:
+def _stock(seller: Person, staff: Person, variant: str) -> None:
     path = f"/v1/inventory/{variant}"
     seller.call("GET", path)
     seller.call("POST", f"{path}/adjust", {"delta": 1, "reason": "found"})
     seller.call("GET", f"{path}/movements")
+    staff.call("GET", f"/v1/admin/inventory/{variant}/movements")
     seller.call("PUT", f"{path}/flash-sale", {"shards": 1})
+    table = f"sku,quantity\n{variant},{seller.stock(variant)['on_hand']}\n".encode()
+    made = seller.call("POST", "/v1/inventory/imports", {"bytes": len(table)})
+    by_link("PUT", made["upload"]["url"], table)
+    seller.call("GET", f"/v1/inventory/imports/{made['id']}")
+    seller.call("GET", "/v1/inventory/export")
 
 
 def _pricing(world: World, seller: Person, staff: Person, number: int) -> None:
@@ -525,9 +535,23 @@ def _carts(world: World, seller: Person, buyer: Person, variant: str, number: in
     world.api.call("POST", f"/v1/carts/{guest['id']}/merge", token=buyer.token(), headers=secret)
 
 
-def _order(buyer: Person, address: str, variant: str) -> str:
+def _money_back(world: World, host: Host, seller: Person, buyer: Person, address: str, variant: str) -> None:
+    """Of three units one is refunded and two are sent; one of these may come back, the other one not."""
+    path = f"/v1/orders/{_order(buyer, address, variant, 3)}"
+    world.confirm(buyer.call("POST", f"{path}/payments", {"gateway": "stripe"}))
+    host.settle()
+    one = {"lines": [{"variant": variant, "quantity": 1}]}
+    seller.call("POST", f"{path}/refunds", one)
+    _deliver(seller, buyer, buyer.call("GET", path))
+    asked = [buyer.call("POST", f"{path}/returns", {**one, "reason": "Too small"})["return"]["id"] for _ in range(2)]
+    seller.call("POST", f"/v1/returns/{asked[0]}/approve")
+    seller.call("POST", f"/v1/returns/{asked[0]}/received", {"sellable": one["lines"]})
+    seller.call("POST", f"/v1/returns/{asked[1]}/reject")
+
+
+def _order(buyer: Person, address: str, variant: str, quantity: int = 1) -> str:
     cart = buyer.call("POST", "/v1/carts")["id"]
-    buyer.call("PUT", f"/v1/carts/{cart}/lines/{variant}", {"quantity": 1})
+    buyer.call("PUT", f"/v1/carts/{cart}/lines/{variant}", {"quantity": quantity})
     quote = buyer.call("POST", f"/v1/carts/{cart}/quote", {"address": address})["hash"]
     return str(buyer.call("POST", "/v1/orders", {"cart": cart, "address": address, "quote": quote})["id"])
 

@@ -211,9 +211,10 @@ class World:
             raise Failure(f"the stand-in refused {path}: {answer.body.decode(errors='replace')}")
         return answer.json()
 
-    def act(self, path: str) -> Answer:
+    def act(self, path: str, **how: str) -> Answer:
         """Something that a buyer does on a provider's pages, and that the provider may refuse."""
-        return self.providers.send("POST", f"/_test{path}", b"{}", {"content-type": "application/json"})
+        raw = json.dumps(how).encode()
+        return self.providers.send("POST", f"/_test{path}", raw, {"content-type": "application/json"})
 
     def stripe(self, path: str, fields: dict[str, str], key: str = BROWSER_KEY) -> Answer:
         """A call of Stripe's API at its stand-in."""
@@ -343,6 +344,12 @@ class Person:
     def stock(self, variant: str) -> Json:
         stock: Json = self.call("GET", f"/v1/inventory/{variant}")
         return stock
+
+
+def by_link(method: str, url: str, body: bytes | None = None) -> Answer:
+    """What a browser does with a link to a file."""
+    parts = urlsplit(url)
+    return Server(f"{parts.scheme}://{parts.netloc}").send(method, f"{parts.path}?{parts.query}", body, {})
 
 
 def usd(cents: int) -> Json:

@@ -25,6 +25,7 @@ PATH_VALUES = {
     "order": ORDER,
     "address": f"adr_{ULID}",
     "part": f"sel_{ULID}",
+    "import": f"imp_{ULID}",
     "code": "SPRING-10",
     "gateway": "paypal",
     "return": f"ret_{ULID}0001",
@@ -73,6 +74,7 @@ BODIES: dict[str, Any] = {
     "create_category": {"name": "Kitchen"},
     "update_category": {"name": "Kitchen and table"},
     "adjust_stock": {"delta": 5, "reason": "received"},
+    "create_stock_import": {"bytes": 1024},
     "set_flash_sale": {"shards": 16, "per_buyer_limit": 2},
     "create_cart": {},
     "put_cart_line": {"quantity": 1},
@@ -146,6 +148,14 @@ PAYLOADS: dict[str, Any] = {
     "claim_guest_orders": {
         "id": "8f4f8c6e-2d0b-4a55-9f5e-1f3a5f5c9a12", "source": "sutler", "detail-type": "user.verified",
         "time": "2026-11-20T12:00:00Z", "detail": {"user": f"usr_{ULID}"},
+    },
+    "import_stock": {
+        "Records": [
+            {
+                "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+                "s3": {"bucket": {"name": "files"}, "object": {"key": f"imports/imp_{ULID}.csv", "size": 1024}},
+            }
+        ]
     },
     "send_mail": {
         "id": "8f4f8c6e-2d0b-4a55-9f5e-1f3a5f5c9a11", "source": "sutler", "detail-type": "order.placed",

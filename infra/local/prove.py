@@ -6,38 +6,38 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from . import wallets
-from .client import Answer, Json, Person, Problem, World, wait_until
+from .afterwards import Afterwards
+from .client import Answer, Json, Problem, World, wait_until
 from .console import Failure, say, step
 from .deploy import STRIPE_SECRET_KEY, Stack
-from .purchase import Checks, check_chain, movements, queued
+from .market import SIGN_UPS, Buyer, Market, Tally, in_parallel, prepare_buyers, prepare_market, quantities
+from .purchase import queued
+from .verdict import Verdict
 
-PASSWORD = "a-quiet-harbour-42"
 BUYERS = 500
 UNITS = 25
 # How long an order may stay unpaid. Short, so that some expire while the others still buy.
 EXPIRY_SECONDS = 90
-# Those who sign up at the same time. Hashing a password keeps a core busy, so more would only wait.
-SIGN_UPS = 12
 ROUNDS_MAX = 12
 SETTLE_SECONDS = 600
+# Every so many-th buyer uses the coupon, which is for fewer than that.
+COUPON_EVERY = 3
 # What is between a table and a queue shows in no count, so all must have been quiet for so long.
 QUIET_SECONDS = 6
 # Each event is delivered so many times in parallel, each copy up to so much later.
 COPIES = 3
 SPREAD_MS = 400
 # How buyers pay, in turn.
-GATEWAYS = ("stripe", "chapa", "paypal")
+GATEWAYS = ("stripe", "chapa", "paypal", "stripe_checkout")
 WEATHER_SEED = 1
 # The first cancellations take effect late at the provider, so that a buyer can be faster.
 CANCELS_DELAYED = 20
 CANCEL_DELAY_MS = 1_500
-OTHERS = (("Linen napkin", 900, 5_000), ("Wool blanket", 7_900, 5_000), ("Oak spoon", 1_450, 60), ("Copper pan", 11_900, 30))
 # What winners do, in turn. Most pay.
 BEHAVIOURS = (
     "pays", "pays", "pays twice", "pays", "cancels, then pays", "pays", "is declined, then pays", "never pays",
@@ -45,99 +45,15 @@ BEHAVIOURS = (
 )  # fmt: skip
 
 
-@dataclass
-class Tally:
-    """What happened, from many threads."""
+class Turns(Iterator[str]):
+    """One after the other, over and over, for many threads."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    seconds: dict[str, list[float]] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    behaviours: Iterable[str] = field(default_factory=lambda: itertools.cycle(BEHAVIOURS))
+    def __init__(self, what: tuple[str, ...]) -> None:
+        self._cycle, self._lock = itertools.cycle(what), threading.Lock()
 
-    def count(self, what: str) -> None:
-        with self.lock:
-            self.counts[what] += 1
-
-    def next_behaviour(self) -> str:
-        with self.lock:
-            return next(iter(self.behaviours))
-
-    def timed(self, what: str, call: Callable[[], Any]) -> Any:
-        started = time.monotonic()
-        try:
-            return call()
-        finally:
-            with self.lock:
-                self.seconds.setdefault(what, []).append(time.monotonic() - started)
-
-
-@dataclass
-class Market:
-    """The people and the goods."""
-
-    world: World
-    staff: Person
-    seller: Person
-    hot: str
-    others: list[str]
-    stocked: dict[str, int]
-
-
-@dataclass
-class Buyer:
-    """One of the crowd."""
-
-    person: Person
-    address: str
-    number: int
-    orders: list[Json] = field(default_factory=list)
-    has_hot: bool = False
-
-
-def in_parallel(work: Callable[[Any], Any], items: list[Any], threads: int) -> list[Any]:
-    """The results, in no order. The first failure ends it, without waiting for those that are still at work."""
-    pool = concurrent.futures.ThreadPoolExecutor(min(threads, len(items)))
-    futures = [pool.submit(work, item) for item in items]
-    try:
-        return [future.result() for future in concurrent.futures.as_completed(futures)]
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def prepare_market(world: World, units: int) -> Market:
-    """A seller's goods: the one that everybody wants, and others; some of those are scarce as well."""
-    run = uuid.uuid4().hex[:6]
-    staff, seller = (
-        Person(world, f"{name}-{run}@proof.example", f"{name}-{run}", PASSWORD) for name in ("clerk", "maker")
-    )
-    in_parallel(Person.sign_up, [staff, seller], 2)
-    staff.grant("admin")
-    seller.open_shop(f"The Maker {run}", f"maker-{run}")
-    category = staff.call("POST", "/v1/categories", {"name": f"Proof {run}"})["id"]
-    hot = seller.list_product(category, f"The last lamps {run}", 12_900, [units])[0]
-    stocked, others = {hot: units}, []
-    for title, price, quantity in OTHERS:
-        variant = seller.list_product(category, f"{title} {run}", price, [quantity])[0]
-        others.append(variant)
-        stocked[variant] = quantity
-    return Market(world, staff, seller, hot, others, stocked)
-
-
-def prepare_buyers(world: World, count: int) -> list[Buyer]:
-    """Accounts with verified addresses, signed in; says now and then how far it is."""
-    run, done, lock = uuid.uuid4().hex[:6], itertools.count(1), threading.Lock()
-
-    def prepare(number: int) -> Buyer:
-        person = Person(world, f"b{number}-{run}@crowd.example", f"b{number}-{run}", PASSWORD).sign_up(SETTLE_SECONDS)
-        buyer = Buyer(person, person.add_address(), number)
-        with lock:
-            ready = next(done)
-        if ready % 50 == 0 and ready < count:
-            say(f"    {ready} of {count} buyers have signed up")
-        return buyer
-
-    # Most of a sign-up is waiting for the mail, so there are more threads than sign-ups the cores can hash for.
-    return sorted(in_parallel(prepare, list(range(count)), SIGN_UPS), key=lambda buyer: buyer.number)
+    def __next__(self) -> str:
+        with self._lock:
+            return next(self._cycle)
 
 
 class Crowd:
@@ -146,7 +62,8 @@ class Crowd:
     def __init__(self, market: Market, buyers: list[Buyer], tally: Tally) -> None:
         self.market, self.buyers, self.tally = market, buyers, tally
         self.world = market.world
-        self.gateways = itertools.cycle(GATEWAYS)
+        # What winners do, and how they pay, in turn.
+        self.behaviours, self.gateways = Turns(BEHAVIOURS), Turns(GATEWAYS)
 
     def basket(self, buyer: Buyer) -> dict[str, int]:
         """The hot variant and up to three others, different for each buyer but the same in each run."""
@@ -197,7 +114,17 @@ class Crowd:
             except Problem as problem:
                 if problem.code != "insufficient-stock" or variant == self.market.hot:
                     raise
+        if buyer.number % COUPON_EVERY == 0:
+            self.with_coupon(buyer, cart)
         return self.quoted(buyer, cart)
+
+    def with_coupon(self, buyer: Buyer, cart: str) -> None:
+        try:
+            self.call(buyer, "coupon", "PUT", f"/v1/carts/{cart}/coupon", {"code": self.market.coupon})
+        except Problem as problem:
+            if not problem.code.startswith("coupon-"):
+                raise
+            self.tally.count(f"coupon: {problem.code.removeprefix('coupon-')} in the cart")
 
     def quoted(self, buyer: Buyer, cart: str) -> Json:
         quote = self.call(buyer, "quote", "POST", f"/v1/carts/{cart}/quote", {"address": buyer.address})
@@ -218,6 +145,13 @@ class Crowd:
                     if not self.drop(buyer, wish["cart"], problem):
                         return
                     wish = self.quoted(buyer, wish["cart"])
+                elif problem.code == "buyer-limit":
+                    line = f"/v1/carts/{wish['cart']}/lines/{problem.document['variant']}"
+                    self.call(buyer, "cart line", "PUT", line, {"quantity": problem.document["limit"] - problem.document["bought"]})
+                    wish = self.quoted(buyer, wish["cart"])
+                elif problem.code.startswith("coupon-"):
+                    self.call(buyer, "coupon", "DELETE", f"/v1/carts/{wish['cart']}/coupon")
+                    wish = self.quoted(buyer, wish["cart"])
                 elif problem.code == "quote-changed":
                     wish = wish | {"quote": problem.document["quote"]["hash"]}
                 else:
@@ -225,7 +159,7 @@ class Crowd:
         self.tally.count("orders placed")
         buyer.orders.append(order)
         buyer.has_hot = buyer.has_hot or self.market.hot in quantities(order)
-        behaviour = self.tally.next_behaviour()
+        behaviour = next(self.behaviours)
         self.tally.count(f"buyer {behaviour}")
         self.behave(buyer, order, behaviour)
 
@@ -315,7 +249,7 @@ class Crowd:
             if self.market.seller.stock(self.market.hot)["available"] == 0:
                 return number
             # Enough odd buyers have been there; from here on everybody pays at once.
-            self.tally.behaviours = itertools.repeat("pays")
+            self.behaviours = Turns(("pays",))
             self.again()
         raise Failure(f"the {self.market.stocked[self.market.hot]} units were not sold in {ROUNDS_MAX} rounds")
 
@@ -344,80 +278,6 @@ def pending(world: World) -> int:
     return sum(counts.values())
 
 
-def quantities(order: Json) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    for line in (line for part in order["parts"] for line in part["lines"]):
-        found[line["variant"]] += line["quantity"]
-    return dict(found)
-
-
-class Verdict:
-    """What must hold when everything is quiet."""
-
-    def __init__(self, market: Market, orders: list[Json], tally: Tally) -> None:
-        self.market, self.orders, self.tally = market, orders, tally
-        self.checks = Checks()
-
-    def reach(self) -> Checks:
-        for title, chapter in (
-            ("every unit was sold, and none twice", self.stock),
-            ("every charge belongs to a paid order or went back", self.money),
-            ("stock movements are unbroken", self.history),
-            ("the books agree", self.books),
-        ):
-            self.checks.chapter(title, chapter)
-        return self.checks
-
-    def stock(self) -> None:
-        sold: Counter[str] = Counter()
-        for order in self.orders:
-            if order["state"] == "paid":
-                sold.update(quantities(order))
-        for variant, stocked in self.market.stocked.items():
-            found = self.market.seller.stock(variant)
-            counts = {name: found[name] for name in ("available", "reserved", "committed")}
-            self.checks.equal(
-                f"stock of {variant}", counts,
-                {"available": stocked - sold[variant], "reserved": 0, "committed": sold[variant]},
-            )  # fmt: skip
-        self.checks.equal("hot units sold", sold[self.market.hot], self.market.stocked[self.market.hot])
-
-    def money(self) -> None:
-        kept: Counter[str] = Counter()
-        orders = {order["id"]: order for order in self.orders}
-        for charge in wallets.charges(self.market.world, set(orders)):
-            order = orders[charge.order]
-            states = {str(payment["attempt"]): payment["state"] for payment in order["payments"]}
-            if states.get(charge.attempt) == "succeeded":
-                kept[order["id"]] += 1
-                due = (order["totals"]["total"]["amount"], 0)
-            else:
-                due = (charge.taken, charge.taken)
-                self.tally.count("charges refunded in full")
-            self.checks.equal(f"charged and given back of {charge.id}", (charge.taken, charge.back), due)
-        for order in self.orders:
-            wanted = 1 if order["state"] == "paid" else 0
-            self.checks.equal(f"payments kept for {order['id']}, {order['state']}", kept[order["id"]], wanted)
-
-    def history(self) -> None:
-        for variant, stocked in self.market.stocked.items():
-            version = self.market.seller.stock(variant)["version"]
-            chain = wait_until(partial(self.complete, variant, version), "the movements of all changes", SETTLE_SECONDS, 1)
-            check_chain(self.checks, chain)
-            totals = {sum(movement["after"].values()) for movement in chain}
-            self.checks.equal(f"units on hand of {variant}, ever", totals, {stocked})
-            self.tally.counts["stock movements"] += len(chain)
-
-    def complete(self, variant: str, version: int) -> list[Json]:
-        found = movements(self.market.seller, variant)
-        return found if found and found[-1]["number"] >= version else []
-
-    def books(self) -> None:
-        found = self.market.staff.call("GET", "/v1/admin/invariants")
-        self.checks.equal("findings", (found["problems"], found["clean"]), ([], True))
-        self.tally.counts["ledger transactions"] = found["ledger_transactions"]
-
-
 def table(rows: list[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"    {name:<{width}}  {value:>12}" if name else "" for name, value in rows)
@@ -444,8 +304,8 @@ def report(market: Market, buyers: list[Buyer], orders: list[Json], tally: Tally
 def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
     """The whole proof; fails when something does not hold."""
     world, tally = World.of(stack), Tally()
-    for gateway in GATEWAYS:
-        world.control(f"/{gateway}/webhook", {"copies": COPIES, "spread_ms": SPREAD_MS})
+    for provider in wallets.OPERATIONS:
+        world.control(f"/{provider}/webhook", {"copies": COPIES, "spread_ms": SPREAD_MS})
     with step(f"preparing a market and {buyers} buyers"):
         market = prepare_market(world, units)
         crowd = prepare_buyers(world, buyers)
@@ -455,14 +315,27 @@ def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
         with wallets.bad_weather(world, WEATHER_SEED, buyers) as faults:
             rounds = Crowd(market, crowd, tally).sell_out()
         tally.counts.update({f"faults at {gateway}": count for gateway, count in faults.items()})
-        wait_until(lambda: not unfinished(crowd), "every order and refund to be finished", SETTLE_SECONDS, 2)
+        finish(crowd)
+    paid = [quantities(order) for buyer in crowd for order in buyer.orders if order["state"] == "paid"]
+    hot_sold = sum(bought.get(market.hot, 0) for bought in paid)
+    with step("the seller sends, buyers send back, cancel and claim, money goes back; much of it at the same time"):
+        with wallets.bad_weather(world, WEATHER_SEED + 1, buyers) as faults:
+            Afterwards(market, crowd, tally).run()
+            settle(world)
+        tally.counts.update({f"faults at {gateway}": count for gateway, count in faults.items()})
+        finish(crowd)
     seconds = time.monotonic() - started
-    orders = [order for buyer in crowd for order in refreshed(buyer)]
-    checks = Verdict(market, orders, tally).reach()
+    orders = [order for buyer in crowd for order in buyer.orders]
+    checks = Verdict(market, orders, tally, hot_sold).reach()
     say(f"\n{report(market, crowd, orders, tally, rounds, seconds)}\n")
     say(f"    {checks.passed} passed, {checks.failed} failed")
     if checks.failed:
         raise Failure("the proof failed")
+
+
+def finish(crowd: list[Buyer]) -> None:
+    wait_until(lambda: not unfinished(crowd), "every order and refund to be finished", SETTLE_SECONDS, 2)
+    in_parallel(refreshed, crowd, SIGN_UPS)
 
 
 def refreshed(buyer: Buyer) -> list[Json]:

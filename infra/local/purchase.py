@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .client import Json, Person, Problem, World, solved_challenge, wait_until
+from .client import Json, Person, Problem, World, by_link, solved_challenge, wait_until
 from .console import Failure, say
 from .deploy import STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET, Stack
 
@@ -108,10 +108,12 @@ class Purchase:
             ("money that comes after the end finds its goods again, or goes back", self.late_payment),
             ("a wrong amount never pays an order", self.wrong_amount),
             ("a label is bought once, and its carrier delivers", self.carrier),
+            ("a card pays an order on Stripe's page", self.stripe_checkout),
             ("Chapa pays an order, by webhook", self.chapa),
             ("PayPal pays an order when its buyer comes back, and its webhook changes nothing", self.paypal),
             ("a guest buys, and the account that proves the address gets the order", self.without_account),
             ("another way of paying ends the one that was open", self.changed_mind),
+            ("counts are sent as a table and taken home", self.tables),
             ("an order that nobody pays releases its stock by itself", self.expired),
             ("everyone got each mail once, as text and as HTML", self.mails),
             ("stock movements are an unbroken chain, and the books agree", self.books),
@@ -429,6 +431,37 @@ class Purchase:
     def payment_states(self, order: Json) -> list[str]:
         return [payment["state"] for payment in self.buyer.call("GET", f"/v1/orders/{order['id']}")["payments"]]
 
+    def tables(self) -> None:
+        """Counts of the warehouse, by file. The seller's article numbers are the variants' ids."""
+        checks, seller, thing = self.checks, self.seller, self.variants[0]
+        before = seller.stock(thing)
+        table = f"sku,quantity,reason\n{thing},{before['on_hand'] + 3},stocktaking\nno-such-thing,1,\n".encode()
+        done = self.imported(table)
+        checks.equal("rows", [done[name] for name in ("rows", "applied", "unchanged", "refused")], [2, 1, 0, 1])
+        checks.equal("results", [item["outcome"] for item in done["items"]], ["applied", "refused"])
+        checks.equal("it was counted", seller.stock(thing)["on_hand"], before["on_hand"] + 3)
+        path = f"/v1/inventory/imports/{done['id']}"
+        checks.refused("another's import", lambda: self.neighbour.call("GET", path), 404, "not-found")
+        again = self.imported(table)
+        checks.equal("the same table again", (again["applied"], again["unchanged"]), (0, 1))
+        export = seller.call("GET", "/v1/inventory/export")
+        fetched = by_link("GET", export["url"])
+        checks.equal("a table is fetched", fetched.status, 200)
+        checks.that("everything is in it", all(variant.encode() in fetched.body for variant in self.variants[:2]))
+        home = self.imported(fetched.body)
+        checks.equal("what was fetched changes nothing", (home["rows"], home["unchanged"]), (export["rows"], export["rows"]))
+
+    def imported(self, table: bytes) -> Json:
+        """A table that the seller sends, once it is carried out."""
+        checks, seller = self.checks, self.seller
+        made = seller.call("POST", "/v1/inventory/imports", {"bytes": len(table)})
+        checks.equal("more than was announced", by_link("PUT", made["upload"]["url"], table + b"x").status, 403)
+        checks.equal("uploaded by its link", by_link("PUT", made["upload"]["url"], table).status, 200)
+        path = f"/v1/inventory/imports/{made['id']}"
+        checks.becomes("the table is carried out", lambda: seller.call("GET", path)["state"], "done")
+        found: Json = seller.call("GET", path)
+        return found
+
     def late_payment(self) -> None:
         """The buyer is faster than the cancellation on its way to the provider."""
         checks = self.checks
@@ -475,6 +508,19 @@ class Purchase:
         answer = self.world.api.send("GET", f"/v1/payments/{gateway}/return?order={order['id']}&attempt=1")
         self.checks.equal("sent on to the shop", answer.status, 303)
         self.checks.that("to their order", answer.headers["location"].endswith(f"/orders/{order['id']}"))
+
+    def stripe_checkout(self) -> None:
+        checks, world = self.checks, self.world
+        order, payment = self.redirected("stripe_checkout")
+        page = f"/stripe/sessions/{payment['provider_id']}/pay"
+        checks.equal("a declined card", world.act(page, payment_method="pm_card_chargeDeclined").status, 402)
+        checks.equal("another one", world.act(page).status, 200)
+        checks.becomes("state of the order", lambda: self.state(order), "paid")
+        checks.equal("the page is done", world.act(page).status, 400)
+        sessions = {one["id"]: one["payment_intent"] for one in world.control("/stripe/state")["sessions"]}
+        self.buyer.call("POST", f"/v1/orders/{order['id']}/cancel")
+        total = order["totals"]["total"]["amount"]
+        checks.becomes("it goes back", lambda: self.refunded(sessions[payment["provider_id"]]), total)
 
     def chapa(self) -> None:
         checks, world = self.checks, self.world

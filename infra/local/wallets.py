@@ -12,7 +12,10 @@ from .console import Failure
 
 # The calls of ours that may go wrong at a provider. What a buyer does there is not among them.
 OPERATIONS = {
-    "stripe": ("create_intent", "retrieve_intent", "cancel_intent", "create_refund"),
+    "stripe": (
+        "create_intent", "retrieve_intent", "cancel_intent", "create_refund", "create_session", "retrieve_session",
+        "expire_session",
+    ),
     "chapa": ("initialize", "verify", "cancel", "refund"),
     "paypal": ("token", "create_order", "get_order", "capture_order", "refund_capture"),
 }
@@ -43,6 +46,8 @@ def pay(world: World, buyer: Person, gateway: str, order: str, payment: Json) ->
     """The buyer agrees to pay; 200 when the provider lets them."""
     if gateway == "stripe":
         return world.confirm(payment)
+    if gateway == "stripe_checkout":
+        return world.act(f"/stripe/sessions/{payment['provider_id']}/pay")
     if gateway == "chapa":
         return world.act(f"/chapa/transactions/{payment['provider_id']}/pay")
     answer = world.act(f"/paypal/orders/{payment['provider_id']}/approve")
@@ -54,6 +59,9 @@ def decline(world: World, gateway: str, payment: Json) -> Answer:
     """The buyer tries, and the provider refuses; they may try again."""
     if gateway == "stripe":
         return world.confirm(payment, "pm_card_chargeDeclined")
+    if gateway == "stripe_checkout":
+        path = f"/stripe/sessions/{payment['provider_id']}/pay"
+        return world.act(path, payment_method="pm_card_chargeDeclined")
     kind = {"chapa": "transactions", "paypal": "orders"}[gateway]
     return world.act(f"/{gateway}/{kind}/{payment['provider_id']}/decline")
 

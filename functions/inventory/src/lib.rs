@@ -1,10 +1,14 @@
 //! Stock, as sellers see and correct it.
 
 pub mod adjust_stock;
+pub mod create_stock_import;
+pub mod export_inventory;
 pub mod get_stock;
+pub mod get_stock_import;
 pub mod list_inventory;
 pub mod list_movements;
 pub mod set_flash_sale;
+pub mod table_views;
 pub mod views;
 
 /// The part of the API description that these endpoints make up.
@@ -14,7 +18,10 @@ pub mod views;
     get_stock::handle,
     adjust_stock::handle,
     list_movements::handle,
-    set_flash_sale::handle
+    set_flash_sale::handle,
+    create_stock_import::handle,
+    get_stock_import::handle,
+    export_inventory::handle
 ))]
 pub struct ApiDoc;
 
@@ -22,3 +29,5 @@ pub struct ApiDoc;
 mod tests;
 #[cfg(test)]
 mod tests_hostile;
+#[cfg(test)]
+mod tests_tables;

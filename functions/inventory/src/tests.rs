@@ -22,13 +22,13 @@ use sutler_testkit::{TestAnswer, TestApp, TestCall, TestUser};
 
 use crate::{adjust_stock, get_stock, list_inventory, list_movements, set_flash_sale};
 
-struct Shop {
-    test: TestApp,
-    owner: TestUser,
-    variant: VariantId,
+pub(crate) struct Shop {
+    pub(crate) test: TestApp,
+    pub(crate) owner: TestUser,
+    pub(crate) variant: VariantId,
 }
 
-fn once<T>(
+pub(crate) fn once<T>(
     test: &TestApp,
     render: fn(&T) -> sutler_domain::idempotency::Answer,
 ) -> sutler_domain::idempotency::Once<T> {
@@ -37,7 +37,7 @@ fn once<T>(
 
 impl Shop {
     /// A shop with one product of two sizes, of which there are `units` and none.
-    async fn with(units: u32) -> Self {
+    pub(crate) async fn with(units: u32) -> Self {
         let test = TestApp::new().await;
         let owner = test.seller("ada").await;
         let draft = CategoryDraft { name: "Clothes".to_owned(), slug: None, parent: None };
@@ -83,7 +83,7 @@ impl Shop {
         self.test.call(adjust_stock::handle, call).await
     }
 
-    async fn stock(&self) -> Value {
+    pub(crate) async fn stock(&self) -> Value {
         self.test.call(get_stock::handle, self.call("GET", &self.owner)).await.body
     }
 
@@ -91,7 +91,7 @@ impl Shop {
         OrderId::generate(&*self.test.app.ids, self.test.app.now())
     }
 
-    async fn reserve(&self, quantity: u32) -> Result<(), StoreError> {
+    pub(crate) async fn reserve(&self, quantity: u32) -> Result<(), StoreError> {
         let (key, change) = stock::moved(StockOp::Reserve, &self.variant, 0, quantity, self.order().as_str());
         let mut transaction = Transaction::new();
         transaction.update(key, change);

@@ -1,14 +1,22 @@
 //! Requests that nobody should send.
 
-use sutler_testkit::{TestApp, bombard_all};
+use std::sync::Arc;
 
-use crate::{adjust_stock, get_stock, list_inventory, list_movements, set_flash_sale};
+use sutler_testkit::{TestApp, TestCloud, bombard_all};
+
+use crate::{
+    adjust_stock, create_stock_import, export_inventory, get_stock, get_stock_import, list_inventory,
+    list_movements, set_flash_sale, table_views::Tables,
+};
 
 #[tokio::test]
 async fn no_request_upsets_a_handler() {
     let test = TestApp::new().await;
     let user = test.seller("ada").await;
     bombard_all!(
-        &test.app, &user.token; adjust_stock, get_stock, list_inventory, list_movements, set_flash_sale
+        &test.app, &user.token;
+        adjust_stock, get_stock, get_stock_import, list_inventory, list_movements, set_flash_sale
     );
+    let tables = Tables { app: test.app.clone(), files: Arc::new(TestCloud::default().files()) };
+    bombard_all!(&tables, &user.token; create_stock_import, export_inventory);
 }

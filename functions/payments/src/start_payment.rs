@@ -43,13 +43,16 @@ pub struct NewPayment {
 
 /// Providers that take payments.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Gateway {
-    /// Cards, through Stripe.
+    /// Cards, through Stripe in the shop's own pages.
     Stripe,
+    /// Cards, on Stripe's page.
+    StripeCheckout,
     /// Mobile money and cards in Ethiopia, on Chapa's pages.
     Chapa,
     /// PayPal, on its pages.
+    #[serde(rename = "paypal")]
     PayPal,
 }
 
@@ -57,6 +60,7 @@ impl Gateway {
     fn name(self) -> &'static str {
         match self {
             Self::Stripe => "stripe",
+            Self::StripeCheckout => "stripe_checkout",
             Self::Chapa => "chapa",
             Self::PayPal => "paypal",
         }

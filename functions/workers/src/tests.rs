@@ -8,6 +8,7 @@ mod publishing;
 mod resolving;
 mod schedules;
 mod settling;
+mod stock_imports;
 mod tracking;
 
 use serde_json::{Value, json};

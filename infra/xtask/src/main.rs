@@ -3,6 +3,7 @@
 mod capacity;
 mod failure;
 mod hot_item;
+mod imports;
 mod layers;
 mod movements;
 mod openapi;
@@ -23,6 +24,8 @@ const USAGE: &str = "cargo xtask <command>
   states [--check]  writes docs/STATES.md from the state machines, or fails when it differs
   capacity          what one purchase asks of DynamoDB, as JSON
   hot-item [SEED]   what one item sells at from 1, 4, 16 and 64 shards, under DynamoDB's limits
+  import-stock [ROWS]
+                    how fast a file with counts of stock is carried out, on the in-process database
   verify-movements [<variant>]
                     recomputes the history of stock in the table that the environment names (see the runbook)";
 
@@ -57,6 +60,8 @@ fn run(words: &[&str]) -> Result<Findings, Failure> {
         ["capacity"] => capacity::print(),
         ["hot-item"] => hot_item::print(1),
         ["hot-item", seed] => hot_item::print(seed.parse().map_err(|_| Failure::Usage(USAGE))?),
+        ["import-stock"] => imports::print(sutler_domain::stock_import::ROWS_MAX),
+        ["import-stock", rows] => imports::print(rows.parse().map_err(|_| Failure::Usage(USAGE))?),
         ["check-layers"] => layers::check(&repository),
         ["check-template"] => template::check(&repository),
         ["verify-movements"] => movements::verify(None),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sutler_domain::order::Change;
 
 use crate::{Findings, failure::Failure, repository::Repository};
-use machines::{label, order, part, payment, refund, sent_back, shipment, stock};
+use machines::{label, order, part, payment, refund, sent_back, shipment, stock, stock_import};
 
 /// Where the pictures are kept.
 const FILE: &str = "docs/STATES.md";
@@ -66,6 +66,11 @@ fn document() -> Result<String, Failure> {
         ),
         ("Refund", "What goes to the wallet begins as `succeeded`.", refund()),
         ("Return", "", sent_back()),
+        (
+            "Import of stock",
+            "One that waits too long for its file is shown as `expired`. Drawn for a file of two rows.",
+            stock_import(),
+        ),
         ("Places of stock", "Each operation moves units from one place to another.", Some(stock())),
     ];
     let mut text = HEAD.to_owned();

@@ -242,6 +242,19 @@ Resources:
     }
 
     #[test]
+    fn a_function_may_reach_the_files_of_a_folder_and_not_all_of_them() {
+        let reaching = |resource: &str| found("!GetAtt Data.Outputs.CommerceArn", resource, "");
+        assert_eq!(reaching("!Sub '${Data.Outputs.FilesArn}/imports/*'"), Findings::new());
+        for wide in [
+            "${Data.Outputs.FilesArn}/*",
+            "${Data.Outputs.FilesArn}/i*/*",
+            "${Data.Outputs.CommerceArn}/index/*",
+        ] {
+            one(&reaching(&format!("!Sub '{wide}'")), &format!("place_order: its policy reaches {wide};"));
+        }
+    }
+
+    #[test]
     fn a_function_logs_to_a_group_of_the_template() {
         one(&found("!Ref OrdersLogs", "!Ref OtherLogs", ""), "place_order: no log group");
         one(&found("LoggingConfig", "Other", ""), "place_order: no log group");

@@ -153,6 +153,10 @@ id!(
     LedgerTxId, "ltx"
 );
 id!(
+    /// A file with counts of stock.
+    ImportId, "imp"
+);
+id!(
     /// What is sold: one variant of a product. It carries its product's ULID and a number of two digits, so
     /// that the product (and with it every key) follows from the id alone.
     VariantId, "var", 2

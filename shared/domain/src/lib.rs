@@ -27,6 +27,7 @@ pub mod shares;
 pub mod shipment;
 pub mod shipping;
 pub mod stock;
+pub mod stock_import;
 pub mod tax;
 pub mod text;
 pub mod time;

@@ -1,6 +1,6 @@
 //! Bounds of free text. What people type is trimmed, bounded in characters and free of control characters.
 
-use std::ops::RangeInclusive;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use crate::problem::FieldError;
 
@@ -17,6 +17,25 @@ pub const TOKEN: &str = "expected 1 to 32 of a-z, 0-9 and -";
 pub fn is_token(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// Whether a spreadsheet would take a cell for a formula, once the apostrophes before it are gone. The wide forms count
+/// as well where people write them.
+fn is_formula(cell: &str) -> bool {
+    let bare = cell.trim_start_matches('\'');
+    bare.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+}
+
+/// A cell of a table that no spreadsheet takes for a formula: one that it would gets an apostrophe in front.
+#[must_use]
+pub fn guarded(cell: &str) -> Cow<'_, str> {
+    if is_formula(cell) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+}
+
+/// What [`guarded`] made a cell of.
+#[must_use]
+pub fn unguarded(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|bare| is_formula(bare)).unwrap_or(cell)
 }
 
 /// One line: trimmed, within `chars`, without control characters. What is wrong is added to `errors`.
@@ -59,7 +78,18 @@ fn bounded(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_guarded_cell_is_no_formula_and_reads_back_the_same(text in "['=@+-]{0,4}.{0,8}") {
+            let shown = guarded(&text);
+            prop_assert!(!shown.starts_with(['=', '+', '-', '@', '\t']), "{}", shown);
+            prop_assert_eq!(unguarded(&shown), text.as_str());
+        }
+    }
 
     #[test]
     fn bounds_count_characters_after_trimming() {

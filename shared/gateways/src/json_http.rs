@@ -141,6 +141,12 @@ pub struct JsonClient {
 pub(crate) struct Https(Arc<OnceLock<SharedHttpConnector>>);
 
 impl Https {
+    /// Makes calls through `connector`.
+    #[cfg(feature = "s3")]
+    pub(crate) fn of(connector: SharedHttpConnector) -> Self {
+        Self(Arc::new(OnceLock::from(connector)))
+    }
+
     pub(crate) fn connector(&self) -> &SharedHttpConnector {
         self.0.get_or_init(|| {
             let tls = Provider::Rustls(CryptoMode::AwsLc);

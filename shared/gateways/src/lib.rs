@@ -5,6 +5,7 @@
 pub mod address_check;
 pub mod bot_check;
 pub mod carriers;
+pub mod files;
 pub mod payment;
 pub mod secret;
 
@@ -40,6 +41,8 @@ pub mod paypal;
 pub mod paypal_webhook;
 #[cfg(feature = "queue")]
 pub mod queue;
+#[cfg(feature = "s3")]
+pub mod s3;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(feature = "shippo")]
@@ -50,6 +53,8 @@ pub mod shippo_webhook;
 pub mod signature;
 #[cfg(feature = "stripe")]
 pub mod stripe;
+#[cfg(feature = "stripe")]
+pub mod stripe_checkout;
 #[cfg(feature = "stripe-webhook")]
 pub mod stripe_webhook;
 #[cfg(feature = "turnstile")]

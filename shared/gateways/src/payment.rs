@@ -17,6 +17,12 @@ pub trait PaymentGateway: Send + Sync {
     /// Whether it takes this currency.
     fn takes(&self, currency: Currency) -> bool;
 
+    /// Whether it is asked how a payment stands when the buyer comes back from its pages. Where its events are believed
+    /// there is no need, and the buyer goes straight to the shop.
+    fn is_asked_on_return(&self) -> bool {
+        true
+    }
+
     /// Opens a payment the buyer can then pay.
     ///
     /// # Errors

@@ -75,7 +75,11 @@ impl StripeGateway {
         Ok(Self { client: builder.build().map_err(StripeFailure::from)?, limits })
     }
 
-    async fn call<T, F, R>(&self, key: &str, attempt: F) -> Result<T, Failure<StripeFailure>>
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) async fn call<T, F, R>(&self, key: &str, attempt: F) -> Result<T, Failure<StripeFailure>>
     where
         F: Fn() -> R + Send + Sync,
         R: Future<Output = Result<T, StripeError>> + Send,
@@ -210,7 +214,7 @@ impl StripeFailure {
         }
     }
 
-    fn rejected(self) -> GatewayError {
+    pub(crate) fn rejected(self) -> GatewayError {
         GatewayError::Rejected(self.into())
     }
 }
@@ -226,28 +230,28 @@ impl From<Failure<StripeFailure>> for GatewayError {
     }
 }
 
-fn idempotent(key: &str) -> Result<RequestStrategy, GatewayError> {
+pub(crate) fn idempotent(key: &str) -> Result<RequestStrategy, GatewayError> {
     let key = IdempotencyKey::new(key).map_err(|error| GatewayError::Rejected(error.into()))?;
     Ok(RequestStrategy::Idempotent(key))
 }
 
 /// An id becomes part of a URL, so it must not bring a path of its own.
-fn checked_id(id: &str, prefix: &str) -> Result<String, GatewayError> {
+pub(crate) fn checked_id(id: &str, prefix: &str) -> Result<String, GatewayError> {
     let plain = id.starts_with(prefix) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     plain
         .then(|| id.to_owned())
         .ok_or_else(|| StripeFailure::Invalid("not an id of Stripe".to_owned()).rejected())
 }
 
-fn signed(minor: u64) -> Result<i64, GatewayError> {
+pub(crate) fn signed(minor: u64) -> Result<i64, GatewayError> {
     i64::try_from(minor).map_err(|error| GatewayError::Rejected(error.into()))
 }
 
-fn unsigned(minor: i64) -> Result<u64, GatewayError> {
+pub(crate) fn unsigned(minor: i64) -> Result<u64, GatewayError> {
     u64::try_from(minor).map_err(|error| GatewayError::Rejected(error.into()))
 }
 
-fn currency(code: &str) -> Result<Currency, GatewayError> {
+pub(crate) fn currency(code: &str) -> Result<Currency, GatewayError> {
     match Currency::from_str(&code.to_ascii_lowercase()) {
         Ok(Currency::Unknown(_)) => Err(StripeFailure::Invalid(format!("currency {code:?}")).rejected()),
         Ok(currency) => Ok(currency),
@@ -255,11 +259,11 @@ fn currency(code: &str) -> Result<Currency, GatewayError> {
     }
 }
 
-fn metadata(order_id: &str, attempt: u32) -> HashMap<String, String> {
+pub(crate) fn metadata(order_id: &str, attempt: u32) -> HashMap<String, String> {
     HashMap::from([("order_id".to_owned(), order_id.to_owned()), ("attempt".to_owned(), attempt.to_string())])
 }
 
-fn status_of(status: &PaymentIntentStatus) -> PaymentStatus {
+pub(crate) fn status_of(status: &PaymentIntentStatus) -> PaymentStatus {
     match status {
         PaymentIntentStatus::RequiresPaymentMethod | PaymentIntentStatus::RequiresConfirmation => {
             PaymentStatus::AwaitingBuyer
@@ -275,7 +279,7 @@ fn status_of(status: &PaymentIntentStatus) -> PaymentStatus {
     }
 }
 
-fn payment_of(intent: &PaymentIntent) -> Result<ProviderPayment, GatewayError> {
+pub(crate) fn payment_of(intent: &PaymentIntent) -> Result<ProviderPayment, GatewayError> {
     let error = intent.last_payment_error.as_ref();
     Ok(ProviderPayment {
         provider_id: intent.id.to_string(),

@@ -5,6 +5,9 @@ use serde_json::Value;
 
 pub use crate::signature::{SignatureError, verify};
 
+/// The gateway that payments on Stripe's own page belong to. Its sessions and their payments carry the name.
+pub const CHECKOUT: &str = "stripe_checkout";
+
 /// An event, as far as we act on it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StripeEvent {
@@ -20,12 +23,12 @@ pub struct StripeEvent {
     pub object: StripeObject,
 }
 
-/// The object of an event: an intent, a charge or a refund. What its kind lacks is absent.
+/// The object of an event: an intent, a charge, a refund or a checkout session. What its kind lacks is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct StripeObject {
     /// `pi_…`, `ch_…`, `re_…`. Some kinds that we do not act on have none.
     pub id: Option<String>,
-    /// `payment_intent`, `charge`, `refund`.
+    /// `payment_intent`, `charge`, `refund`, `checkout.session`.
     pub object: String,
     /// What was asked, in minor units.
     #[serde(default)]
@@ -33,6 +36,12 @@ pub struct StripeObject {
     /// What an intent has taken, in minor units.
     #[serde(default)]
     pub amount_received: Option<u64>,
+    /// What a page takes, in minor units.
+    #[serde(default)]
+    pub amount_total: Option<u64>,
+    /// Whether a page was paid on: `paid`, `unpaid`, `no_payment_required`.
+    #[serde(default)]
+    pub payment_status: Option<String>,
     /// What of a charge went back, in minor units.
     #[serde(default)]
     pub amount_refunded: Option<u64>,
@@ -59,6 +68,9 @@ pub struct StripeMetadata {
     /// The order.
     #[serde(default)]
     pub order_id: Option<String>,
+    /// The gateway, where it is not that of cards.
+    #[serde(default)]
+    pub gateway: Option<String>,
     /// The attempt; absent too when it is not a number, for then it is not ours.
     #[serde(default, deserialize_with = "number_or_nothing")]
     pub attempt: Option<u32>,
@@ -89,7 +101,9 @@ fn object_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StripeObject,
     let object = Data::deserialize(deserializer)?.object;
     let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
     match text("object") {
-        Some(kind) if !matches!(kind.as_str(), "payment_intent" | "charge" | "refund") => {
+        Some(kind)
+            if !matches!(kind.as_str(), "payment_intent" | "charge" | "refund" | "checkout.session") =>
+        {
             // Of kinds we do not act on nothing is expected, so that they cannot stop a queue.
             Ok(StripeObject { id: text("id"), object: kind, ..StripeObject::default() })
         }
@@ -165,7 +179,7 @@ mod tests {
         }));
         let event = event.unwrap();
         assert_eq!((event.id.as_str(), event.kind.as_str(), event.created), ("evt_1", "some.thing", NOW));
-        let metadata = StripeMetadata { order_id: Some("ord_1".to_owned()), attempt: Some(2) };
+        let metadata = StripeMetadata { order_id: Some("ord_1".to_owned()), attempt: Some(2), gateway: None };
         let intent = StripeObject {
             id: Some("pi_1".to_owned()),
             object: "payment_intent".to_owned(),

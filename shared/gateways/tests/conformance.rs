@@ -20,6 +20,7 @@ use sutler_gateways::{
     paypal::PayPalGateway,
     secret::Secret,
     stripe::StripeGateway,
+    stripe_checkout::StripeCheckoutGateway,
 };
 use sutler_providers::{Answer, Fault, Providers, chapa, paypal, stripe};
 
@@ -124,6 +125,56 @@ impl Till for StripeTill {
 
     fn refunded_minor(&self) -> u64 {
         self.0.stripe().snapshot().refunds.iter().map(|refund| refund.amount).sum()
+    }
+}
+
+struct CheckoutTill(StripeTill, StripeCheckoutGateway);
+
+impl Till for CheckoutTill {
+    const REPEATS_START: bool = true;
+
+    fn open(providers: Providers, key_is_good: bool) -> Self {
+        let till = StripeTill::open(providers, key_is_good);
+        let gateway = StripeCheckoutGateway::new(till.1.clone());
+        Self(till, gateway)
+    }
+
+    fn gateway(&self) -> &dyn PaymentGateway {
+        &self.1
+    }
+
+    fn pay(&self, id: &str) {
+        drop(self.0.0.stripe().pay_session(id, "pm_card_visa"));
+    }
+
+    fn try_in_vain(&self, id: &str) {
+        drop(self.0.0.stripe().pay_session(id, "pm_card_chargeDeclined"));
+    }
+
+    fn alter(&self, id: &str, amount_minor: u64) {
+        self.0.0.stripe().alter_session(id, amount_minor).unwrap();
+    }
+
+    fn inject(&self, call: On, fault: Fault<()>) {
+        let operation = match call {
+            On::Start => stripe::Operation::CreateSession,
+            On::Settle => stripe::Operation::RetrieveSession,
+            On::Cancel => stripe::Operation::ExpireSession,
+            On::Refund => stripe::Operation::CreateRefund,
+        };
+        self.0.0.stripe().inject(on(fault, operation));
+    }
+
+    fn payments(&self) -> usize {
+        self.0.0.stripe().snapshot().sessions.len()
+    }
+
+    fn taken_minor(&self) -> u64 {
+        self.0.taken_minor()
+    }
+
+    fn refunded_minor(&self) -> u64 {
+        self.0.refunded_minor()
     }
 }
 
@@ -535,6 +586,7 @@ macro_rules! conformance {
 
 conformance! {
     by_stripe: super::StripeTill,
+    by_stripe_checkout: super::CheckoutTill,
     by_chapa: super::ChapaTill,
     by_paypal: super::PayPalTill,
 }

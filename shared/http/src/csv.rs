@@ -1,5 +1,7 @@
 //! Tables as comma-separated values (RFC 4180) that are also safe to open in a spreadsheet.
 
+use sutler_domain::text::guarded;
+
 /// One row. A text that a spreadsheet would take for a formula gets an apostrophe in front, which it shows as text.
 #[must_use]
 pub fn row<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
@@ -8,11 +10,9 @@ pub fn row<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 fn cell(text: &str) -> String {
-    // The wide forms count as well where people write them.
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    let guard = if is_formula { "'" } else { "" };
-    if is_formula || text.contains(['"', ',', ';', '\r', '\n', '\t', '\'']) || text.trim() != text {
-        format!("\"{guard}{}\"", text.replace('"', "\"\""))
+    let shown = guarded(text);
+    if shown != text || text.contains(['"', ',', ';', '\r', '\n', '\t', '\'']) || text.trim() != text {
+        format!("\"{}\"", shown.replace('"', "\"\""))
     } else {
         text.to_owned()
     }

@@ -64,6 +64,12 @@ pub fn csv(file_name: &'static str, table: String, next_cursor: Option<&str>) ->
     response
 }
 
+/// 201 with a view.
+#[must_use]
+pub fn created<T: Serialize>(view: &T) -> Response<Body> {
+    of(StatusCode::CREATED, text(view))
+}
+
 /// 202 with a view.
 #[must_use]
 pub fn accepted<T: Serialize>(view: &T) -> Response<Body> {

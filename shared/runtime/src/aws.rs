@@ -24,13 +24,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`ConfigError`] when Lambda's own variables are missing.
 pub fn sdk_config(config: &Config) -> Result<SdkConfig, ConfigError> {
-    let credentials = Credentials::new(
-        config.text("AWS_ACCESS_KEY_ID")?,
-        config.text("AWS_SECRET_ACCESS_KEY")?,
-        config.optional("AWS_SESSION_TOKEN").map(str::to_owned),
-        None,
-        "environment",
-    );
+    let credentials = credentials(config)?;
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
     let mut builder = SdkConfig::builder()
         .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
@@ -50,6 +44,16 @@ pub fn sdk_config(config: &Config) -> Result<SdkConfig, ConfigError> {
         builder = builder.endpoint_url(url);
     }
     Ok(builder.build())
+}
+
+fn credentials(config: &Config) -> Result<Credentials, ConfigError> {
+    Ok(Credentials::new(
+        config.text("AWS_ACCESS_KEY_ID")?,
+        config.text("AWS_SECRET_ACCESS_KEY")?,
+        config.optional("AWS_SESSION_TOKEN").map(str::to_owned),
+        None,
+        "environment",
+    ))
 }
 
 /// The database client. It does not retry: the store does, knowing what a repetition means.
@@ -96,6 +100,21 @@ pub fn sesv2(config: &Config) -> Result<aws_sdk_sesv2::Client, ConfigError> {
 #[cfg(feature = "secrets")]
 pub fn secrets(config: &Config) -> Result<aws_sdk_secretsmanager::Client, ConfigError> {
     Ok(aws_sdk_secretsmanager::Client::new(&sdk_config(config)?))
+}
+
+/// The bucket that `BUCKET_FILES` names; at the local AWS, which has one address for all services, by its path.
+///
+/// # Errors
+/// [`ConfigError`] when a setting is missing.
+#[cfg(feature = "files")]
+pub fn files(config: &Config) -> Result<sutler_gateways::s3::S3, ConfigError> {
+    use sutler_gateways::s3::{Bucket, S3};
+    let (bucket, region) = (config.text("BUCKET_FILES")?, config.text("AWS_REGION")?);
+    let url = match config.optional("AWS_ENDPOINT_URL") {
+        Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
+        None => format!("https://{bucket}.s3.{region}.amazonaws.com"),
+    };
+    Ok(S3::new(Bucket { url, region: region.to_owned(), credentials: credentials(config)? }))
 }
 
 /// How Amazon Location is reached, at `base_url` if there is one.

@@ -71,13 +71,14 @@ pub async fn asked(config: &Config, app: &App) -> Result<Gateways, BoxError> {
 /// When a setting is missing or a key cannot be read.
 #[cfg(feature = "stripe")]
 pub async fn all(config: &Config, app: &App) -> Result<Gateways, BoxError> {
-    use sutler_gateways::stripe::StripeGateway;
+    use sutler_gateways::{stripe::StripeGateway, stripe_checkout::StripeCheckoutGateway};
     let keys = Keys::new(config, app)?;
     let (stripe, others) = tokio::try_join!(keys.get("SECRET_STRIPE_API_KEY"), keys.of_redirecting(app))?;
     let mut gateways = Gateways::default();
     if let Some(key) = stripe {
         let base_url = config.optional("STRIPE_API_BASE");
-        gateways = gateways.with(StripeGateway::try_new(&key, base_url, CallLimits::default())?);
+        let stripe = StripeGateway::try_new(&key, base_url, CallLimits::default())?;
+        gateways = gateways.with(stripe.clone()).with(StripeCheckoutGateway::new(stripe));
     }
     Ok(redirecting(gateways, others, config, app))
 }

@@ -219,7 +219,7 @@ pub(crate) async fn opened_id(
     aggregate: &OrderAggregate,
     attempt: u32,
 ) -> Result<String, Error> {
-    let request = start_request(app, gateway.gateway(), &aggregate.order.value, attempt);
+    let request = start_request(app, gateway, &aggregate.order.value, attempt);
     match gateway.start(&request).await {
         Ok(StartedPayment { provider_id, .. }) | Err(GatewayError::Unrepeatable { provider_id }) => {
             Ok(provider_id)

@@ -141,9 +141,7 @@ pub async fn adjust(
     reason: &str,
     once: &Once<Adjustment>,
 ) -> Result<Answer, Error> {
-    let length = reason.chars().count();
-    if !(1..=200).contains(&length) || reason.trim() != reason || reason.chars().any(char::is_control) {
-        let code = if length > 200 { "too-long" } else { "invalid" };
+    if let Some(code) = reason_problem(reason) {
         return Err(Problem::field("/reason", code).into());
     }
     let adjustment =
@@ -166,6 +164,17 @@ pub async fn adjust(
             }
             Err(Problem::Conflict.into())
         }
+    }
+}
+
+/// What is wrong with a seller's reason for a correction.
+pub(crate) fn reason_problem(reason: &str) -> Option<&'static str> {
+    let length = reason.chars().count();
+    let is_line = reason.trim() == reason && !reason.chars().any(char::is_control);
+    match length {
+        1..=200 if is_line => None,
+        0..=200 => Some("invalid"),
+        _ => Some("too-long"),
     }
 }
 
@@ -283,7 +292,7 @@ async fn recount(
 
 /// Makes the stock what was counted, on the condition that nothing of it moved: each shard is changed or checked at
 /// the version that was read.
-fn count(
+pub(crate) fn count(
     transaction: &mut Transaction,
     seller: &SellerId,
     adjustment: &Adjustment,

@@ -27,6 +27,8 @@ pub(crate) mod reservations;
 pub mod returns;
 pub mod rules;
 pub mod shipping;
+pub mod stock_exports;
+pub mod stock_imports;
 pub mod tracking;
 mod units;
 

@@ -133,8 +133,21 @@ pub fn replace_variant(
 /// # Errors
 /// [`StoreError::Rejected`] when it cannot be represented, which is a bug.
 pub fn claim_sku(transaction: &mut Transaction, variant: &Variant) -> Result<Guard, StoreError> {
-    let key = sku_key(&variant.seller, &variant.sku);
-    let item = encode(&key, "sku", Version::FIRST, &SkuRecord { variant: variant.id.clone() })?;
+    claim_number(transaction, &variant.seller, &variant.sku, &variant.id)
+}
+
+/// Claims an article number of a shop for a variant.
+///
+/// # Errors
+/// [`StoreError::Rejected`] when it cannot be represented, which is a bug.
+pub fn claim_number(
+    transaction: &mut Transaction,
+    seller: &SellerId,
+    sku: &str,
+    variant: &VariantId,
+) -> Result<Guard, StoreError> {
+    let key = sku_key(seller, sku);
+    let item = encode(&key, "sku", Version::FIRST, &SkuRecord { variant: variant.clone() })?;
     Ok(transaction.create(key, item))
 }
 
@@ -241,5 +254,52 @@ impl Store {
     pub async fn products(&self, ids: &[ProductId]) -> Result<Vec<Option<Versioned<Product>>>, StoreError> {
         let keys: Vec<Key> = ids.iter().map(product_key).collect();
         self.get_many(&keys).await?.iter().map(|item| item.as_ref().map(decode).transpose()).collect()
+    }
+
+    /// Variants, in the order asked; `None` where there is none. The caller bounds how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn variants(&self, ids: &[VariantId]) -> Result<Vec<Option<Versioned<Variant>>>, StoreError> {
+        let keys: Vec<Key> = ids.iter().map(variant_key).collect();
+        self.get_all(&keys).await?.iter().map(|item| item.as_ref().map(decode).transpose()).collect()
+    }
+
+    /// The variants of a shop that have these article numbers (at most 100), in the order asked.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn variants_of_skus(
+        &self,
+        seller: &SellerId,
+        skus: &[&str],
+    ) -> Result<Vec<Option<VariantId>>, StoreError> {
+        let keys: Vec<Key> = skus.iter().map(|sku| sku_key(seller, sku)).collect();
+        let read = |item: &Item| decode::<SkuRecord>(item).map(|found| found.value.variant);
+        self.get_many(&keys).await?.iter().map(|item| item.as_ref().map(read).transpose()).collect()
+    }
+
+    /// Live products of a shop as they were a moment ago, newest first, older than `before`. There are no more only when
+    /// there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn products_of_seller(
+        &self,
+        seller: &SellerId,
+        before: Option<&ProductId>,
+        limit: u16,
+    ) -> Result<Vec<Product>, StoreError> {
+        let query = Query {
+            table: Table::Catalog,
+            index: Some(("by_seller", "gsi3pk", "gsi3sk")),
+            pk: format!("SELLER#{seller}"),
+            range: before.map_or(Range::All, |id| Range::Before(id.to_string())),
+            descending: true,
+            limit: i32::from(limit),
+            consistent: false,
+        };
+        let items = self.query(&query).await?;
+        items.iter().map(|item| decode::<Product>(item).map(|found| found.value)).collect()
     }
 }

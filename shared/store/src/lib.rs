@@ -23,6 +23,7 @@ pub mod rules;
 pub mod sessions;
 pub mod signing_keys;
 pub mod stock;
+pub mod stock_imports;
 pub mod stream;
 pub mod users;
 pub mod write;

@@ -1,4 +1,4 @@
-//! Secrets Manager, SQS, EventBridge and SES inside the process, beneath the real SDK clients and our adapters.
+//! Secrets Manager, SQS, EventBridge, SES and S3 inside the process, beneath the real SDK clients and our adapters.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -23,6 +23,8 @@ use sutler_gateways::{
     secrets::Secrets,
 };
 
+use crate::files::FILES_URL;
+
 /// A message as it was queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
@@ -32,7 +34,7 @@ pub struct Queued {
     pub body: String,
 }
 
-/// Some secrets, some queues, a bus and a mail service. Clones share everything.
+/// Some secrets, some queues, a bus, a mail service and some files. Clones share everything.
 #[derive(Clone, Default)]
 pub struct TestCloud(Arc<Mutex<State>>);
 
@@ -43,7 +45,8 @@ impl std::fmt::Debug for TestCloud {
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
     secrets: BTreeMap<String, String>,
     queued: Vec<Queued>,
     published: Vec<BusEvent>,
@@ -70,7 +73,7 @@ macro_rules! client {
 }
 
 impl TestCloud {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no test panicked while it held the cloud")
     }
 
@@ -157,16 +160,24 @@ impl TestCloud {
 
 impl State {
     fn answer(&mut self, operation: &str, body: &Value) -> (u16, Value) {
-        self.calls = self.calls.saturating_add(1);
-        if let Some(status) = self.faults.pop_front().flatten() {
+        if let Some(status) = self.fault() {
             return (status, json!({ "__type": "InternalFailure" }));
         }
         let answer = self.carry_out(operation, body);
-        if let Some(rest) = self.lost_answers.checked_sub(1) {
-            self.lost_answers = rest;
-            return (500, json!({ "__type": "InternalFailure" }));
-        }
-        answer
+        if self.is_lost() { (500, json!({ "__type": "InternalFailure" })) } else { answer }
+    }
+
+    /// The status that the next call fails with before it has an effect.
+    pub(crate) fn fault(&mut self) -> Option<u16> {
+        self.calls = self.calls.saturating_add(1);
+        self.faults.pop_front().flatten()
+    }
+
+    /// Whether the answer of the call gets lost after it had its effect.
+    pub(crate) fn is_lost(&mut self) -> bool {
+        let left = self.lost_answers.checked_sub(1);
+        self.lost_answers = left.unwrap_or(0);
+        left.is_some()
     }
 
     fn carry_out(&mut self, operation: &str, body: &Value) -> (u16, Value) {
@@ -228,6 +239,10 @@ fn text(value: &Value, pointer: &str) -> String {
 
 impl HttpConnector for TestCloud {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        if let Some(path) = request.uri().strip_prefix(FILES_URL) {
+            let response = self.state().file_call(path, &request);
+            return HttpConnectorFuture::ready(Ok(response));
+        }
         // SES is the one that names the operation by a path.
         let path = request.uri().split_once("amazonaws.com").map_or("", |(_, path)| path);
         let operation = request.headers().get("x-amz-target").unwrap_or(path);

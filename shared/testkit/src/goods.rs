@@ -14,7 +14,7 @@ use sutler_domain::{
 use sutler_services::flash_sales::{self, Terms};
 use sutler_store::{
     Transaction, carts,
-    catalog::variant_key,
+    catalog::{claim_number, variant_key},
     codec::encode,
     stock,
     users::{AddressEntry, address_key},
@@ -51,6 +51,16 @@ impl TestApp {
         stock::create(&mut transaction, &Stock::new(id.clone(), seller.seller(), available))
             .expect("a stock item");
         self.app.store.transact(transaction).await.expect("the stock is written");
+        id
+    }
+
+    /// The same with an article number of the seller's.
+    pub async fn article(&self, seller: &TestUser, sku: &str, available: u32) -> VariantId {
+        let id = self.goods(seller, 1_000, available).await;
+        self.change_goods(&id, |variant| sku.clone_into(&mut variant.sku)).await;
+        let mut transaction = Transaction::new();
+        claim_number(&mut transaction, &seller.seller(), sku, &id).expect("an item");
+        self.app.store.transact(transaction).await.expect("a free article number");
         id
     }
 

@@ -20,6 +20,8 @@ mod db;
 mod engine;
 mod faults;
 #[cfg(feature = "app")]
+mod files;
+#[cfg(feature = "app")]
 mod gateway;
 #[cfg(feature = "app")]
 mod goods;

@@ -125,7 +125,10 @@ impl Shop {
         for tx in items.iter().map(|item| decode::<LedgerTx>(item).unwrap().value) {
             for leg in tx.legs().iter().filter(|leg| leg.account == account) {
                 let minor = i64::try_from(leg.amount.minor()).unwrap();
-                owed = owed.saturating_add(if leg.side == Side::Debit { minor } else { -minor });
+                owed = match leg.side {
+                    Side::Debit => owed.saturating_add(minor),
+                    Side::Credit => owed.saturating_sub(minor),
+                };
             }
         }
         owed

@@ -1,5 +1,5 @@
-//! Payments through providers that only say that something happened: Chapa, and PayPal, where the money moves when we
-//! take it.
+//! Payments on providers' own pages. Chapa and PayPal only say that something happened, and at PayPal the money moves
+//! when we take it; Stripe's word is believed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,11 +9,15 @@ use sutler_domain::{
     order::OrderState,
     payment::{PaymentState, RefundReason},
 };
-use sutler_gateways::{calls::CallLimits, chapa::ChapaGateway, paypal::PayPalGateway, secret::Secret};
+use sutler_gateways::{
+    calls::CallLimits, chapa::ChapaGateway, paypal::PayPalGateway, secret::Secret, stripe::StripeGateway,
+    stripe_checkout::StripeCheckoutGateway,
+};
 use sutler_providers::{
     Answer, Fault as ProviderFault, Providers,
     chapa::{self, Status},
     paypal::{self, Operation},
+    stripe,
 };
 use sutler_services::{
     gateways::{self, Gateways},
@@ -30,7 +34,10 @@ use crate::{
 /// Longer than a payment may wait before we ask.
 const WAIT: Duration = Duration::from_secs(121);
 
-/// A market with both providers.
+/// Those that are asked.
+const ASKED: [&str; 2] = ["chapa", "paypal"];
+
+/// A market with all of them.
 struct Mall {
     market: Market,
     providers: Providers,
@@ -66,7 +73,9 @@ impl Mall {
         let chapa = ChapaGateway::new(&Secret::new("CHASECK_TEST-1"), Some(&providers.chapa_url()), limits);
         let (credentials, clock) = (Secret::new("client_test_1:secret"), market.test.clock().clone());
         let paypal = PayPalGateway::new(&credentials, Some(&providers.paypal_url()), limits, Arc::new(clock));
-        let gateways = Gateways::default().with(chapa).with(paypal);
+        let key = Secret::new("sk_test_1");
+        let stripe = StripeGateway::try_new(&key, Some(&providers.stripe_url()), limits).unwrap();
+        let gateways = Gateways::default().with(chapa).with(paypal).with(StripeCheckoutGateway::new(stripe));
         let state = PaymentCommands { app: market.test.app.clone(), gateways };
         Self { market, providers, state }
     }
@@ -92,8 +101,31 @@ impl Mall {
     fn pay(&self, gateway: &str, opened: &Opened) {
         match gateway {
             "chapa" => drop(self.providers.chapa().pay(opened.id()).unwrap()),
+            "stripe_checkout" => {
+                drop(self.providers.stripe().pay_session(opened.id(), "pm_card_visa").unwrap());
+            }
             _ => drop(self.providers.paypal().approve(opened.id()).unwrap()),
         }
+    }
+
+    /// Changes what Stripe takes for an order, page and payment alike.
+    fn ask_for(&self, opened: &Opened, minor: u64) {
+        let (stripe, id) = (self.providers.stripe(), opened.id());
+        stripe.alter_session(id, minor).unwrap();
+        let sessions = stripe.snapshot().sessions;
+        let intent = sessions.into_iter().find(|session| session.id == id).and_then(|one| one.payment_intent);
+        let changes = stripe::IntentChanges { amount: Some(minor), ..Default::default() };
+        stripe.alter_intent(&intent.unwrap(), changes).unwrap();
+    }
+
+    /// All that Stripe's webhook has to tell.
+    fn told_by_stripe(&self, newest_first: bool) -> Vec<Value> {
+        let events = self.providers.stripe().snapshot().events;
+        let mut told: Vec<Value> = events.into_iter().map(|event| event.body).collect();
+        if newest_first {
+            told.reverse();
+        }
+        told
     }
 
     async fn order_state(&self, opened: &Opened) -> OrderState {
@@ -121,6 +153,24 @@ impl Mall {
         })
     }
 
+    /// What a provider took for an order, and what of it went back.
+    fn money(&self, gateway: &str, opened: &Opened) -> (u64, u64) {
+        match gateway {
+            "chapa" => {
+                let state = self.providers.chapa().snapshot();
+                let paid = state.transactions.iter().filter(|one| one.status == Status::Success);
+                let taken = paid.map(|one| one.amount_minor).sum();
+                (taken, state.refunds.iter().map(|made| made.amount_minor).sum())
+            }
+            "stripe_checkout" => {
+                let charges = self.providers.stripe().snapshot().charges;
+                let sum = |part: fn(&stripe::Charge) -> u64| charges.iter().map(part).sum();
+                (sum(|charge| charge.amount), sum(|charge| charge.amount_refunded))
+            }
+            _ => self.captured(opened),
+        }
+    }
+
     fn calls(&self, operation: Operation) -> u64 {
         self.providers.paypal().snapshot().calls.get(&operation).copied().unwrap_or_default()
     }
@@ -128,7 +178,7 @@ impl Mall {
 
 #[tokio::test]
 async fn a_payment_that_is_told_of_again_and_again_pays_once() {
-    for gateway in ["chapa", "paypal"] {
+    for gateway in ASKED {
         let mall = Mall::open().await;
         let opened = mall.opened(gateway).await;
         mall.pay(gateway, &opened);
@@ -147,8 +197,54 @@ async fn a_payment_that_is_told_of_again_and_again_pays_once() {
 }
 
 #[tokio::test]
+async fn what_stripe_tells_of_its_page_pays_once_in_any_order_and_goes_back_once() {
+    for (newest_first, cents) in [(false, None), (true, None), (true, Some(100))] {
+        let mall = Mall::open().await;
+        let opened = mall.opened("stripe_checkout").await;
+        assert!(mall.providers.stripe().pay_session(opened.id(), "pm_card_chargeDeclined").is_err());
+        let total = mall.total(&opened).await;
+        let taken = cents.unwrap_or(total);
+        mall.ask_for(&opened, taken);
+        mall.pay("stripe_checkout", &opened);
+        let told = mall.told_by_stripe(newest_first);
+        assert!(told.len() >= 5, "two tries, a charge and a page that is done: {}", told.len());
+        let (one, two) = tokio::join!(mall.note(&told), mall.note(&told));
+        assert!(one.is_empty() && two.is_empty());
+        assert_eq!(mall.is_paid(&opened).await, cents.is_none());
+        if cents.is_none() {
+            assert_eq!(kinds(&mall.market.happened().await), ["order.paid"]);
+            mall.market.cancelled(&opened.order).await;
+        }
+        let refund = ProviderFault::new(Answer::Drop).after_effect().on(stripe::Operation::CreateRefund);
+        mall.providers.stripe().inject(refund.times(4));
+        let events = mall.market.happened().await;
+        for _ in 0..3 {
+            drop(mall.obey(&events).await);
+        }
+        assert_eq!(mall.money("stripe_checkout", &opened), (taken, taken));
+        // The events of the refund are about nothing that is open.
+        assert!(mall.note(&mall.told_by_stripe(newest_first)).await.is_empty());
+        assert_eq!(mall.payment_state(&opened).await.name(), "refunded");
+        mall.market.test.assert_clean().await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_an_order_that_ended_is_closed() {
+    let mall = Mall::open().await;
+    let opened = mall.opened("stripe_checkout").await;
+    mall.market.cancelled(&opened.order).await;
+    assert!(mall.obey(&mall.market.happened().await).await.is_empty());
+    assert!(mall.providers.stripe().pay_session(opened.id(), "pm_card_visa").is_err());
+    assert!(mall.note(&mall.told_by_stripe(false)).await.is_empty());
+    assert!(matches!(mall.payment_state(&opened).await, PaymentState::Cancelled { .. }));
+    assert_eq!(mall.market.test.stock(&mall.market.thing).await, (10, 0, 0));
+    mall.market.test.assert_clean().await;
+}
+
+#[tokio::test]
 async fn coming_back_before_after_or_without_the_webhook_leads_to_the_same_order() {
-    for gateway in ["chapa", "paypal"] {
+    for gateway in ASKED {
         for told in [[true, false], [false, true], [false, false], [true, true]] {
             let mall = Mall::open().await;
             let opened = mall.opened(gateway).await;
@@ -218,7 +314,7 @@ async fn what_was_taken_as_the_order_ended_finds_its_goods_again_or_goes_back() 
 
 #[tokio::test]
 async fn a_payment_whose_webhook_never_came_is_settled_by_asking() {
-    for gateway in ["chapa", "paypal"] {
+    for gateway in ["chapa", "paypal", "stripe_checkout"] {
         let mall = Mall::open().await;
         let opened = mall.opened(gateway).await;
         mall.pay(gateway, &opened);
@@ -234,7 +330,7 @@ async fn a_payment_whose_webhook_never_came_is_settled_by_asking() {
 
 #[tokio::test]
 async fn a_refusal_is_noted_once_and_the_buyer_tries_again() {
-    for gateway in ["chapa", "paypal"] {
+    for gateway in ASKED {
         let mall = Mall::open().await;
         let opened = mall.opened(gateway).await;
         if gateway == "chapa" {
@@ -257,7 +353,7 @@ async fn a_refusal_is_noted_once_and_the_buyer_tries_again() {
 
 #[tokio::test]
 async fn another_amount_than_the_orders_never_pays_it_and_goes_back() {
-    for gateway in ["chapa", "paypal"] {
+    for gateway in ASKED {
         let mall = Mall::open().await;
         let opened = mall.opened(gateway).await;
         match gateway {
@@ -274,18 +370,14 @@ async fn another_amount_than_the_orders_never_pays_it_and_goes_back() {
         let state = mall.payment_state(&opened).await;
         assert_eq!(state.name(), "refunded");
         assert!(matches!(state, PaymentState::Succeeded { unowed: Some(RefundReason::Mismatch), .. }));
-        let refunds = mall.providers.chapa().snapshot().refunds;
-        match gateway {
-            "chapa" => assert_eq!((refunds.len(), refunds[0].amount_minor), (1, 100)),
-            _ => assert_eq!(mall.captured(&opened), (100, 100)),
-        }
+        assert_eq!(mall.money(gateway, &opened), (100, 100), "{gateway}");
         mall.market.test.assert_clean().await;
     }
 }
 
 #[tokio::test]
 async fn a_paid_order_that_is_cancelled_is_refunded_where_it_was_paid_however_often_answers_get_lost() {
-    for gateway in ["chapa", "paypal"] {
+    for gateway in ASKED {
         let mall = Mall::open().await;
         let opened = mall.opened(gateway).await;
         mall.pay(gateway, &opened);
@@ -306,11 +398,7 @@ async fn a_paid_order_that_is_cancelled_is_refunded_where_it_was_paid_however_of
             mall.providers.paypal().forget_requests();
             drop(mall.obey(&events).await);
         }
-        let refunded = match gateway {
-            "chapa" => mall.providers.chapa().snapshot().refunds.iter().map(|made| made.amount_minor).sum(),
-            _ => mall.captured(&opened).1,
-        };
-        assert_eq!(refunded, total, "{gateway}: once");
+        assert_eq!(mall.money(gateway, &opened), (total, total), "{gateway}: once");
         assert_eq!(mall.payment_state(&opened).await.name(), "refunded", "{gateway}");
         mall.market.test.assert_clean().await;
     }

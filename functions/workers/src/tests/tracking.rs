@@ -1,6 +1,6 @@
 //! What carriers tell, and the shipments that nobody follows yet.
 
-use std::sync::Arc;
+use std::{slice::from_ref, sync::Arc};
 
 use serde_json::{Value, json};
 use sutler_domain::{ids::OrderId, shipment::Tracking};
@@ -175,16 +175,16 @@ async fn a_message_that_only_has_the_token_is_asked_about() {
     market.hand_over(&order, "DHL Express", "jd 01").await;
     let question = json!({"parcel": {"carrier": "dhl_express", "number": "JD01"}, "message": "m1"});
     // Nobody at Shippo knows it, whatever the message said.
-    assert!(market.hear(&[question.clone()]).await.is_empty());
+    assert!(market.hear(from_ref(&question)).await.is_empty());
     assert_eq!(market.states(&order).await.1, "in_transit");
     providers.shippo().inject(ShippoFault::new(Answer::Status(503)).times(3).on(Call::Track));
-    assert_eq!(market.hear(&[question.clone()]).await, ["0"], "the queue keeps it");
+    assert_eq!(market.hear(from_ref(&question)).await, ["0"], "the queue keeps it");
     // A shipment is followed from when it is sent.
     let sent: Vec<Value> =
         market.happened().await.into_iter().filter(|event| event["detail-type"] == "part.shipped").collect();
     assert!(market.hear(&sent).await.is_empty());
     providers.shippo().tell("dhl_express", "JD01", Status::Transit, None).unwrap();
-    assert!(market.hear(&[question.clone()]).await.is_empty());
+    assert!(market.hear(from_ref(&question)).await.is_empty());
     assert_eq!(market.states(&order).await.1, "in_transit");
     providers.shippo().tell("dhl_express", "JD01", Status::Delivered, None).unwrap();
     assert!(market.hear(&[question]).await.is_empty());

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Challenge, Charge, EventRecord, Fault, Intent, Operation, Order, Refund, RefundStatus, Refusal, State,
-    Stripe, WebhookChanges, WebhookSettings,
+    Challenge, Charge, EventRecord, Fault, Intent, Operation, Order, Refund, RefundStatus, Refusal, Session,
+    State, Stripe, WebhookChanges, WebhookSettings,
     events::{event_json, record},
     form::Form,
 };
@@ -18,6 +18,8 @@ use crate::{controls::StandIn, courier::Courier};
 pub struct Snapshot {
     /// In the order they were made.
     pub intents: Vec<Intent>,
+    /// In the order they were made.
+    pub sessions: Vec<Session>,
     /// In the order they were made.
     pub charges: Vec<Charge>,
     /// In the order they were made.
@@ -128,9 +130,7 @@ impl Stripe {
     /// # Errors
     /// When it is refused, or the card is declined.
     pub fn confirm(&self, intent: &str, payment_method: &str) -> Result<Value, Refusal> {
-        let mut pairs = form_urlencoded::Serializer::new(String::new());
-        let encoded = pairs.append_pair("payment_method", payment_method).finish();
-        self.confirm_intent(&mut self.state(), intent, &Form::parse(encoded.as_bytes()))
+        self.confirm_intent(&mut self.state(), intent, &Form::of("payment_method", payment_method))
     }
 
     /// Lets new refunds stay pending until [`Stripe::settle`] says how they end.
@@ -194,6 +194,7 @@ impl Stripe {
         let state = self.state();
         Snapshot {
             intents: state.intents.values().cloned().collect(),
+            sessions: state.sessions.values().cloned().collect(),
             charges: state.charges.values().cloned().collect(),
             refunds: state.refunds.values().cloned().collect(),
             events: self.inner.courier.events(),

@@ -45,8 +45,28 @@ impl Form {
         self.text(name) == Some("true")
     }
 
+    pub(crate) fn of(name: &str, value: &str) -> Self {
+        Self(BTreeMap::from([(name.to_owned(), value.to_owned())]))
+    }
+
     pub(crate) fn metadata(&self) -> BTreeMap<String, String> {
-        let named = |name: &str| name.strip_prefix("metadata[")?.strip_suffix(']').map(str::to_owned);
-        self.0.iter().filter_map(|(name, value)| Some((named(name)?, value.clone()))).collect()
+        self.map("metadata")
+    }
+
+    /// The values under `name[…]`.
+    pub(crate) fn map(&self, name: &str) -> BTreeMap<String, String> {
+        self.under(name).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    /// The values of `name[]`, or of `name[0]` and so on.
+    pub(crate) fn list(&self, name: &str) -> Vec<&str> {
+        self.under(name).map(|(_, value)| value).collect()
+    }
+
+    fn under(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(move |(name, value)| {
+            let key = name.strip_prefix(prefix)?.strip_prefix('[')?.strip_suffix(']')?;
+            Some((key, value.as_str()))
+        })
     }
 }

@@ -169,12 +169,9 @@ impl Stripe {
         form.required("amount")?;
         let amount = form.amount("amount")?.unwrap_or_default();
         check_amount(amount, &currency)?;
-        let id = self.new_id(state, "pi");
         let payment_method = form.text("payment_method").map(str::to_owned);
         let intent = Intent {
-            client_secret: format!("{id}_secret_{}", self.secret_part(&id)),
             amount,
-            amount_received: 0,
             currency,
             status: match payment_method {
                 None => IntentStatus::RequiresPaymentMethod,
@@ -183,15 +180,32 @@ impl Stripe {
             metadata: form.metadata(),
             description: form.text("description").map(str::to_owned),
             payment_method,
+            ..self.blank_intent(state)
+        };
+        let id = intent.id.clone();
+        let created = self.keep_intent(state, intent, "payment_intent.created");
+        if form.is_true("confirm") { self.confirm_intent(state, &id, form) } else { Ok(created) }
+    }
+
+    /// An intent about nothing, with an id and a secret.
+    pub(crate) fn blank_intent(&self, state: &mut State) -> Intent {
+        let id = self.new_id(state, "pi");
+        Intent {
+            client_secret: format!("{id}_secret_{}", self.secret_part(&id)),
+            amount: 0,
+            amount_received: 0,
+            currency: String::new(),
+            status: IntentStatus::RequiresPaymentMethod,
+            metadata: BTreeMap::new(),
+            description: None,
+            payment_method: None,
             last_payment_error: None,
             latest_charge: None,
             cancellation_reason: None,
             created: self.now(),
             canceled_at: None,
-            id: id.clone(),
-        };
-        let created = self.keep_intent(state, intent, "payment_intent.created");
-        if form.is_true("confirm") { self.confirm_intent(state, &id, form) } else { Ok(created) }
+            id,
+        }
     }
 
     pub(crate) fn retrieve_intent(&self, state: &State, id: &str) -> Result<Value, Refusal> {
@@ -290,7 +304,9 @@ impl Stripe {
         let shown = charge.json();
         state.charges.insert(charge.id.clone(), charge);
         self.emit(state, "charge.succeeded", &shown);
-        self.keep_intent(state, intent, "payment_intent.succeeded")
+        let shown = self.keep_intent(state, intent.clone(), "payment_intent.succeeded");
+        self.complete_session(state, &intent);
+        shown
     }
 
     fn fail(
@@ -312,7 +328,7 @@ impl Stripe {
         Refusal::card(code, decline, message, shown)
     }
 
-    fn keep_intent(&self, state: &mut State, intent: Intent, event: &str) -> Value {
+    pub(crate) fn keep_intent(&self, state: &mut State, intent: Intent, event: &str) -> Value {
         let shown = intent.json(&self.inner.base_url);
         state.intents.insert(intent.id.clone(), intent);
         self.emit(state, event, &shown);
@@ -331,7 +347,7 @@ fn find(state: &State, id: &str) -> Result<Intent, Refusal> {
     state.intents.get(id).cloned().ok_or_else(|| Refusal::missing("payment_intent", id))
 }
 
-fn currency(text: &str) -> Result<String, Refusal> {
+pub(crate) fn currency(text: &str) -> Result<String, Refusal> {
     let code = text.to_ascii_lowercase();
     let known = CURRENCIES.split_ascii_whitespace().any(|known| known == code);
     known.then_some(code).ok_or_else(|| {
@@ -340,7 +356,7 @@ fn currency(text: &str) -> Result<String, Refusal> {
 }
 
 /// The least Stripe charges, for the currencies it names; one unit for the rest.
-fn check_amount(amount: u64, currency: &str) -> Result<(), Refusal> {
+pub(crate) fn check_amount(amount: u64, currency: &str) -> Result<(), Refusal> {
     let least = match currency {
         "usd" | "eur" | "cad" | "aud" | "nzd" | "chf" | "inr" | "jpy" | "brl" | "sgd" => 50,
         "gbp" => 30,

@@ -1,4 +1,4 @@
-//! A stand-in of Stripe: payment intents, refunds, idempotency keys and signed webhooks.
+//! A stand-in of Stripe: payment intents, checkout sessions, refunds, idempotency keys and signed webhooks.
 //!
 //! The calls live under `/stripe/v1/`; [`Stripe`] carries the test controls as methods.
 
@@ -12,6 +12,7 @@ mod intents;
 mod operation;
 mod refunds;
 pub(crate) mod routes;
+mod sessions;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -37,6 +38,7 @@ pub use events::signature;
 pub use intents::{Challenge, Charge, Intent, IntentStatus};
 pub use operation::Operation;
 pub use refunds::{Refund, RefundStatus};
+pub use sessions::{Session, SessionStatus};
 
 /// A fault of some of Stripe's calls.
 pub type Fault = crate::faults::Fault<Operation>;
@@ -62,6 +64,7 @@ struct Inner {
 pub(crate) struct State {
     sequence: u64,
     intents: BTreeMap<String, Intent>,
+    sessions: BTreeMap<String, Session>,
     charges: BTreeMap<String, Charge>,
     refunds: BTreeMap<String, Refund>,
     refunds_stay_pending: bool,

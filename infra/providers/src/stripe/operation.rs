@@ -14,6 +14,12 @@ pub enum Operation {
     ConfirmIntent,
     /// `POST /v1/payment_intents/{id}/cancel`
     CancelIntent,
+    /// `POST /v1/checkout/sessions`
+    CreateSession,
+    /// `GET /v1/checkout/sessions/{id}`
+    RetrieveSession,
+    /// `POST /v1/checkout/sessions/{id}/expire`
+    ExpireSession,
     /// `POST /v1/refunds`
     CreateRefund,
     /// `GET /v1/refunds/{id}`

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sutler_domain::{
     address::{Address, AddressDraft},
-    ids::{LabelId, OrderId, ProductId, ReturnId, SellerId, ShipmentId, UserId, VariantId},
+    ids::{ImportId, LabelId, OrderId, ProductId, ReturnId, SellerId, ShipmentId, UserId, VariantId},
     label::{Label, LabelState, Postage, VOID_PATIENCE_S},
     money::{BasisPoints, Currency, Money},
     order::{CancelReason, Change, Fulfilment, Order, OrderLine, OrderState, Part, Progress, Totals, Units},
@@ -15,6 +15,7 @@ use sutler_domain::{
     shards::Origin,
     shipment::{CarrierNews, Shipment, ShipmentState, Tracking},
     stock::{Place, StockOp},
+    stock_import::{FileProblem, RowOutcome, RowResult, StockImport},
     time::Timestamp,
 };
 
@@ -381,4 +382,33 @@ pub fn stock() -> String {
         text.push_str(&format!("    {from} --> {to}: {}\n", ops.join(", ")));
     }
     text
+}
+
+fn row_results(count: usize) -> Vec<RowResult> {
+    let outcome = RowOutcome::Unchanged { on_hand: 0 };
+    vec![RowResult { line: 2, sku: String::new(), outcome }; count]
+}
+
+/// A file with counts of stock, with two rows.
+pub fn stock_import() -> Option<String> {
+    let (id, seller) = (ImportId::parse(&format!("imp_{ULID}")).ok()?, SellerId::of_user(&user()?));
+    let waiting = StockImport::new(id, seller, 1, BEFORE);
+    let after = |import: &StockImport, command: fn(&mut StockImport) -> Option<Change>| {
+        let mut import = import.clone();
+        command(&mut import).map(|_| import)
+    };
+    let begin: fn(&mut StockImport) -> Option<Change> = |i| i.begin("a", 2, NOW).ok();
+    let running = after(&waiting, begin)?;
+    let done = after(&waiting, |i| i.begin("a", 0, NOW).ok())?;
+    let failed = after(&waiting, |i| i.fail(FileProblem::NotUtf8, NOW).ok())?;
+    let commands: [Command<StockImport>; 5] = [
+        ("the file is there", begin),
+        ("some rows are carried out", |i| i.advance(&row_results(1), NOW).ok()),
+        ("the last rows are carried out", |i| i.advance(&row_results(2), NOW).ok()),
+        ("the file is no such file", |i| i.fail(FileProblem::NotUtf8, NOW).ok()),
+        ("the file was replaced", |i| {
+            i.begin("b", 2, NOW).err().and_then(|_| i.fail(FileProblem::Changed, NOW).ok())
+        }),
+    ];
+    Some(draw("awaiting_upload", &[waiting, running, done, failed], |i| i.state.name(), &commands))
 }

@@ -41,7 +41,7 @@ pub async fn start(
 ) -> Result<Started, Error> {
     for _ in 0..STARTS_MAX {
         let order = claim(app, gateway.gateway(), id, buyer).await?;
-        let request = start_request(app, gateway.gateway(), &order, order.attempts);
+        let request = start_request(app, gateway, &order, order.attempts);
         match gateway.start(&request).await {
             Ok(payment) => return record_start(app, gateway.gateway(), &order, payment).await,
             Err(GatewayError::Unrepeatable { .. }) => {
@@ -87,15 +87,25 @@ async fn record_start(
     Ok(Started { attempt: order.attempts, amount: order.totals.total, payment })
 }
 
-pub(crate) fn start_request(app: &App, gateway: &str, order: &Order, attempt: u32) -> StartPayment {
-    let (api, id) = (&app.settings.api_url, &order.id);
+pub(crate) fn start_request(
+    app: &App,
+    gateway: &dyn PaymentGateway,
+    order: &Order,
+    attempt: u32,
+) -> StartPayment {
+    let (api, shop, id) = (&app.settings.api_url, &app.settings.frontend_url, &order.id);
+    let return_url = if gateway.is_asked_on_return() {
+        format!("{api}/v1/payments/{}/return?order={id}&attempt={attempt}", gateway.gateway())
+    } else {
+        format!("{shop}/orders/{id}")
+    };
     StartPayment {
         order_id: id.to_string(),
         attempt,
         amount_minor: order.totals.total.minor(),
         currency: order.totals.total.currency().code().to_owned(),
         description: format!("Order {id}"),
-        return_url: format!("{api}/v1/payments/{gateway}/return?order={id}&attempt={attempt}"),
+        return_url,
         email: Secret::new(order.email.clone()),
     }
 }
