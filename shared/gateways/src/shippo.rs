@@ -118,7 +118,7 @@ impl Shippo {
     ) -> Result<Option<T>, CarrierError> {
         match self.call(&self.asking, ("GET", path), None, key).await {
             Ok(found) => Ok(Some(found)),
-            Err(Failure { cause, .. }) if matches!(cause.status(), Some(400 | 404)) => Ok(None),
+            Err(Failure { cause, .. }) if matches!(cause.status(), Some(400 | 404 | 422)) => Ok(None),
             Err(failure) => Err(error(failure.of_a_question())),
         }
     }
@@ -355,7 +355,7 @@ impl Carriers for Shippo {
         }
         let body = json!({"carrier": parcel.carrier, "tracking_number": parcel.number}).to_string();
         match self.ask::<Tracked>(("POST", "/tracks"), Some(&body), &parcel.carrier).await {
-            Ok(tracked) => track_of(&tracked, parcel),
+            Ok(tracked) => Ok(track_of(&tracked, parcel)),
             // It knows no such carrier.
             Err(CarrierError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -368,18 +368,16 @@ impl Carriers for Shippo {
         }
         let path = format!("/tracks/{}/{}", parcel.carrier, parcel.number);
         let found: Option<Tracked> = self.look(&path, &parcel.carrier).await?;
-        found.map_or(Ok(None), |tracked| track_of(&tracked, parcel))
+        Ok(found.and_then(|tracked| track_of(&tracked, parcel)))
     }
 }
 
-/// How a parcel stands, if it is the one that was meant.
-fn track_of(tracked: &Tracked, parcel: &TrackingToken) -> Result<Option<Track>, CarrierError> {
-    let (carrier, number) = (tracked.carrier.as_deref(), tracked.tracking_number.as_deref());
-    let named = carrier.zip(number).and_then(|(carrier, number)| Tracking::parse(carrier, number).ok());
-    if named.is_none_or(|named| named.token() != *parcel) {
-        return Err(unreadable("another parcel"));
-    }
-    Ok(Some(tracked.tracking_status.as_ref().map_or(Track { news: None, at: None }, Status::read)))
+/// How a parcel stands; nothing when Shippo tells of another one than was meant.
+fn track_of(tracked: &Tracked, parcel: &TrackingToken) -> Option<Track> {
+    let (carrier, number) = (tracked.carrier.as_deref()?, tracked.tracking_number.as_deref()?);
+    let named = Tracking::parse(carrier, number).ok()?.token();
+    let track = tracked.tracking_status.as_ref().map_or(Track { news: None, at: None }, Status::read);
+    (named == *parcel).then_some(track)
 }
 
 #[cfg(test)]
@@ -413,6 +411,20 @@ mod tests {
         };
         for (carrier, number) in [("usps", "../x"), ("usps", "1?x=1"), ("", "1"), ("usps", "é")] {
             assert!(!with("shippo_test_1").follows(&parcel(carrier, number)), "{carrier} {number}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_of_another_parcel_is_not_told_of_this_one() {
+        let parcel = TrackingToken { carrier: "usps".to_owned(), number: "92".to_owned() };
+        let told = |carrier: &str, number: &str| {
+            let status = json!({"status": "DELIVERED"});
+            let tracked = json!({"carrier": carrier, "tracking_number": number, "tracking_status": status});
+            track_of(&serde_json::from_value(tracked).unwrap(), &parcel)
+        };
+        assert!(told("usps", "92").is_some_and(|track| track.news.is_some()));
+        for (carrier, number) in [("ups", "92"), ("usps", "93"), ("", "92")] {
+            assert_eq!(told(carrier, number), None, "{carrier} {number}");
         }
     }
 
