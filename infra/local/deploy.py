@@ -29,6 +29,8 @@ PAYPAL_WEBHOOK_ID = "WH-LOCAL"
 PAYPAL_ROOT = ROOT / "infra" / "providers" / "src" / "paypal" / "certificates" / "root.pem"
 TURNSTILE_SECRET_KEY = "0x_local_stand_in"
 GOOGLE_MAPS_KEY = "AIza_local_stand_in"
+SHIPPO_API_KEY = "shippo_test_local_stand_in"
+SHIPPO_WEBHOOK_SECRET = "shippo_local_stand_in"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ def deploy(aws: LocalAws, providers_url: str, **changed: str) -> Stack:
             "GoogleAddressApiBase": f"{providers_url}/google",
             "GoogleMapsKey": GOOGLE_MAPS_KEY,
             "AmazonLocationApiBase": f"{providers_url}/geo-places",
+            "ShippoApiBase": f"{providers_url}/shippo",
+            "ShippoApiKey": SHIPPO_API_KEY,
+            "ShippoWebhookSecret": SHIPPO_WEBHOOK_SECRET,
         } | changed
         command = [
             venv("sam"), "deploy", "--template-file", str(TEMPLATE), "--stack-name", STACK, "--region", REGION,

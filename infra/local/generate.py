@@ -29,6 +29,7 @@ PATH_VALUES = {
     "code": "SPRING-10",
     "gateway": "paypal",
     "return": f"ret_{ULID}0001",
+    "label": f"lbl_{ULID}0001",
 }
 ADDRESS = {
     "name": "Ada Example", "line1": "1 Market Street", "city": "Springfield", "region": "IL",
@@ -104,7 +105,12 @@ BODIES: dict[str, Any] = {
     "request_return": {"lines": [{"variant": PATH_VALUES["variant"], "quantity": 1}], "reason": "Too small"},
     "receive_return": {"sellable": [{"variant": PATH_VALUES["variant"], "quantity": 1}], "destination": "card"},
     "ship_part": {"carrier": "ups", "tracking_number": "1Z999AA10123456784"},
+    "buy_label": {"rate": "7c2e5b1f4a.9d0c3f8e6b"},
     "confirm_delivery": {},
+    "shippo_webhook": {
+        "event": "track_updated",
+        "data": {"carrier": "ups", "tracking_number": "1Z999AA10123456784", "tracking_status": {"status": "DELIVERED"}},
+    },
     "stripe_webhook": {"id": "evt_1", "object": "event", "type": "payment_intent.succeeded"},
     "chapa_webhook": {"event": "charge.success", "tx_ref": f"{ORDER}-1", "reference": "AP634JFwEbxd", "status": "success"},
     "paypal_webhook": {
@@ -116,6 +122,7 @@ BODIES: dict[str, Any] = {
 HEADERS: dict[str, dict[str, str]] = {
     "stripe_webhook": {"stripe-signature": "t=1763640000,v1=00"},
     "chapa_webhook": {"x-chapa-signature": "00"},
+    "shippo_webhook": {"shippo-auth-signature": "t=1763640000,v1=00"},
     "paypal_webhook": {
         "paypal-transmission-id": "69cd13f0-d67a-11e5-baa3-778b53f4ae55",
         "paypal-transmission-time": "2026-11-20T12:00:00Z",
@@ -124,12 +131,19 @@ HEADERS: dict[str, dict[str, str]] = {
         "paypal-auth-algo": "SHA256withRSA",
     },
 }
-QUERIES = {"return_from_provider": {"order": ORDER, "attempt": "1"}}
+QUERIES = {
+    "return_from_provider": {"order": ORDER, "attempt": "1"},
+    "list_rates": {"length_mm": "300", "width_mm": "200", "height_mm": "100", "weight_g": "800"},
+}
 PAYLOADS: dict[str, Any] = {
     "process_payment_events": {"gateway": "paypal", "order": ORDER, "attempt": 1, "message": "WH-1"},
     "run_payment_commands": {
         "id": "8f4f8c6e-2d0b-4a55-9f5e-1f3a5f5c9a10", "source": "sutler", "detail-type": "payment.refund_requested",
         "time": "2026-11-20T12:00:00Z", "detail": {"order": ORDER},
+    },
+    "process_tracking_events": {
+        "parcel": {"carrier": "ups", "number": "1Z999AA10123456784"}, "message": "9f86d081884c7d659a2feaa0c55ad015",
+        "told": {"news": "delivered", "at": 1795176000000},
     },
     "claim_guest_orders": {
         "id": "8f4f8c6e-2d0b-4a55-9f5e-1f3a5f5c9a12", "source": "sutler", "detail-type": "user.verified",
@@ -204,7 +218,7 @@ def _http(function: Function, trigger: Trigger) -> Any:
     raw_path = path.format(**parameters)
     headers = {"host": "api.example.com", "user-agent": "curl/8.9.1", "accept": "*/*"}
     query = QUERIES.get(function.name, {})
-    if "/auth/" not in path and "/webhooks/" not in path and not query:
+    if "/auth/" not in path and "/webhooks/" not in path and function.name != "return_from_provider":
         headers["authorization"] = "Bearer the.access.token"
     if method != "GET":
         headers |= {"content-type": "application/json", "idempotency-key": f"{function.name}-1"}

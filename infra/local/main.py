@@ -12,7 +12,7 @@ from pathlib import Path
 from . import bench, build, checks, demo, deploy, generate, prove, purchase, readme, watch
 from .aws import LocalAws
 from .console import Failure, say, step
-from .deploy import CHAPA_WEBHOOK_SECRET, PAYPAL_WEBHOOK_ID, STRIPE_WEBHOOK_SECRET, Stack
+from .deploy import CHAPA_WEBHOOK_SECRET, PAYPAL_WEBHOOK_ID, SHIPPO_WEBHOOK_SECRET, STRIPE_WEBHOOK_SECRET, Stack
 from .paths import STATE, TARGET
 from .processes import Children, free_port, must, stop_on_signals
 from .tools import environment
@@ -38,7 +38,7 @@ def state_of(name: str) -> Iterator[Path]:
 
 
 def start_providers(children: Children, stack: Stack, port: int, profile: str = "debug") -> None:
-    """Starts the stand-ins of the payment providers, which send their webhooks to the stack."""
+    """Starts the stand-ins of the providers, which send their webhooks to the stack."""
     stand_ins = {
         "PROVIDERS_ADDR": f"127.0.0.1:{port}",
         "STRIPE_WEBHOOK_URL": f"{stack.api_url}/v1/webhooks/stripe",
@@ -47,6 +47,8 @@ def start_providers(children: Children, stack: Stack, port: int, profile: str = 
         "CHAPA_WEBHOOK_SECRET": CHAPA_WEBHOOK_SECRET,
         "PAYPAL_WEBHOOK_URL": f"{stack.api_url}/v1/webhooks/paypal",
         "PAYPAL_WEBHOOK_ID": PAYPAL_WEBHOOK_ID,
+        "SHIPPO_WEBHOOK_URL": f"{stack.api_url}/v1/webhooks/shippo",
+        "SHIPPO_WEBHOOK_SECRET": SHIPPO_WEBHOOK_SECRET,
         "API_URL": stack.api_url,
     }
     log = stack.aws.state / "providers.log"
@@ -82,7 +84,7 @@ def command_run(_: argparse.Namespace) -> None:
 API      {stack.api_url}      (the addresses are also in .local/env)
 Docs     {stack.api_url}/docs
 Mails    {stack.aws.mails}
-Stripe   {stack.providers_url}/stripe      (stand-in, as are Chapa and PayPal beside it; test controls below /_test/)
+Stripe   {stack.providers_url}/stripe      (stand-in, as are Chapa, PayPal and Shippo beside it; test controls below /_test/)
 Logs     .local/run/aws.log, and CloudWatch Logs at {stack.aws.endpoint}
 
 {logins}
@@ -167,6 +169,8 @@ def command_deploy(arguments: argparse.Namespace) -> None:
         "ChapaSecretKey": "CHAPA_SECRET_KEY", "ChapaWebhookSecret": "CHAPA_WEBHOOK_SECRET",
         "PayPalCredentials": "PAYPAL_CREDENTIALS", "PayPalWebhookId": "PAYPAL_WEBHOOK_ID", "ApiUrl": "API_URL",
         "TurnstileSecretKey": "TURNSTILE_SECRET_KEY", "AddressCheck": "ADDRESS_CHECK", "GoogleMapsKey": "GOOGLE_MAPS_KEY",
+        "ShippoApiKey": "SHIPPO_API_KEY", "ShippoWebhookSecret": "SHIPPO_WEBHOOK_SECRET",
+        "ShippoWebhookToken": "SHIPPO_WEBHOOK_TOKEN",
     }  # fmt: skip
     given = secrets | {name: variable for name, variable in optional.items() if variable in os.environ}
     deploy.deploy_to_aws(arguments.stage, {name: os.environ[variable] for name, variable in given.items()})

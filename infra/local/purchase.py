@@ -107,6 +107,7 @@ class Purchase:
             ("some units, some money and some goods go back, each once", self.given_back),
             ("money that comes after the end finds its goods again, or goes back", self.late_payment),
             ("a wrong amount never pays an order", self.wrong_amount),
+            ("a label is bought once, and its carrier delivers", self.carrier),
             ("a card pays an order on Stripe's page", self.stripe_checkout),
             ("Chapa pays an order, by webhook", self.chapa),
             ("PayPal pays an order when its buyer comes back, and its webhook changes nothing", self.paypal),
@@ -534,6 +535,42 @@ class Purchase:
         checks.becomes("state of the order", lambda: self.state(order), "paid")
         self.buyer.call("POST", f"/v1/orders/{order['id']}/cancel")
         checks.becomes("it goes back, once", self.refunded_by_chapa, [order["totals"]["total"]["amount"]])
+
+    def carrier(self) -> None:
+        checks, world, seller = self.checks, self.world, self.seller
+        order = self.place({self.variants[0]: 1})
+        self.pay(order)
+        part = order["parts"][0]["id"]
+        path = f"/v1/orders/{order['id']}/parts/{part}"
+        parcel = f"{path}/rates?from={seller.add_address()}&weight_g=800&length_mm=300&width_mm=200&height_mm=100"
+        checks.refused("another's rates", lambda: self.neighbour.call("GET", parcel), 404, "not-found")
+        rates = seller.call("GET", parcel)["rates"]
+        checks.that("the cheapest rate comes first", rates[0]["cost"]["amount"] < rates[1]["cost"]["amount"])
+        wish = {"rate": rates[0]["rate"]}
+        # Shippo sells the label, and we do not hear of it.
+        world.control("/shippo/faults", {"operation": "buy", "when": "after", "answer": "drop"})
+        label = seller.call("POST", f"{path}/labels", wish)
+        checks.equal("found, for it was sold", label["state"], "bought")
+        checks.equal("asked for again", seller.call("POST", f"{path}/labels", wish)["id"], label["id"])
+        sold = [one for one in world.control("/shippo/state")["purchases"] if one["metadata"] == label["id"]]
+        checks.equal("sold once", len(sold), 1)
+        checks.refused(
+            "another's label", lambda: self.neighbour.call("POST", f"{path}/labels", wish), 404, "not-found"
+        )
+        sent = seller.call("POST", f"{path}/shipments", {"label": label["id"]})
+        checks.equal("sent with it", sent["shipments"][0]["tracking_number"], label["tracking_number"])
+        checks.refused("given back", lambda: seller.call("DELETE", f"{path}/labels/{label['id']}"), 409, "in-use")
+        event = {"event": "track_updated", "data": {"carrier": "usps", "tracking_number": label["tracking_number"],
+                 "tracking_status": {"status": "DELIVERED"}}}  # fmt: skip
+        forged = world.api.send(
+            "POST", "/v1/webhooks/shippo", json.dumps(event).encode(), headers={"shippo-auth-signature": f"t={int(time.time())},v1=00"}
+        )
+        checks.equal("a forged word", forged.status, 400)
+        where = f"/v1/orders/{order['id']}/tracking"
+        for told, state in (("OUT_FOR_DELIVERY", "out_for_delivery"), ("DELIVERED", "delivered"), ("TRANSIT", "delivered")):
+            world.control(f"/shippo/tracks/usps/{label['tracking_number']}", {"status": told})
+            checks.becomes(told, lambda: self.buyer.call("GET", where)["shipments"][0]["state"], state)
+        checks.becomes("state of the order", lambda: self.state(order), "completed")
 
     def refunded_by_chapa(self) -> list[int]:
         return [made["amount_minor"] for made in self.world.control("/chapa/state")["refunds"]]

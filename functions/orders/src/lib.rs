@@ -1,5 +1,6 @@
 //! Placing, reading and giving up orders; money and goods that go back.
 
+pub mod address_view;
 pub mod approve_return;
 pub mod cancel_order;
 pub mod claim_orders;

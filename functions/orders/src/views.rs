@@ -3,13 +3,13 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use sutler_domain::{
-    address::Address,
     event::Event,
     money::Money,
     order::{Order, OrderLine, OrderState, Part, Progress},
     payment::Payment,
 };
 use sutler_http::{
+    label_view::LabelView,
     quote_view::{DeliveryView, TotalsView, UsedCouponView},
     units::ShipmentView,
     views::MoneyView,
@@ -18,7 +18,10 @@ use sutler_services::orders::OrderPage;
 use sutler_store::orders::OrderAggregate;
 use utoipa::ToSchema;
 
-use crate::refund_views::{RefundView, ReturnView};
+use crate::{
+    address_view::AddressView,
+    refund_views::{RefundView, ReturnView},
+};
 
 /// An order. A seller sees their own part only, and no payments.
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,42 +60,6 @@ pub struct OrderView {
     pub returns: Vec<ReturnView>,
 }
 
-/// Where goods go.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OrderAddress)]
-pub struct AddressView {
-    /// Who receives them.
-    pub name: String,
-    /// Street and number.
-    pub line1: String,
-    /// More of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line2: Option<String>,
-    /// Town.
-    pub city: String,
-    /// State or province.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-    /// Postal code.
-    pub postal_code: String,
-    /// ISO 3166 code of two letters.
-    pub country: String,
-}
-
-impl From<&Address> for AddressView {
-    fn from(address: &Address) -> Self {
-        Self {
-            name: address.name.clone(),
-            line1: address.line1.clone(),
-            line2: address.line2.clone(),
-            city: address.city.clone(),
-            region: address.region.clone(),
-            postal_code: address.postal_code.clone(),
-            country: address.country.code().to_owned(),
-        }
-    }
-}
-
 /// One seller's part of an order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PartView {
@@ -113,6 +80,9 @@ pub struct PartView {
     /// What was handed to carriers, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shipments: Vec<ShipmentView>,
+    /// The labels that were bought for it; only its seller sees them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelView>,
     /// What is in it.
     pub lines: Vec<OrderLineView>,
     /// Its sums.
@@ -136,6 +106,7 @@ impl From<&Part> for PartView {
             delivery: part.delivery.as_ref().map(DeliveryView::from),
             discount_by: (!part.totals.discount.is_zero()).then(|| part.discount_by.name()),
             shipments: part.shipments.iter().map(ShipmentView::from).collect(),
+            labels: Vec::new(),
             lines: part.lines.iter().map(OrderLineView::from).collect(),
             totals: (&part.totals).into(),
             refunded: part.refunded.total().ok().and_then(some_money),
@@ -296,7 +267,9 @@ impl From<&OrderPage> for OrderView {
         match page {
             OrderPage::Buyer(aggregate) => aggregate.as_ref().into(),
             OrderPage::Seller { order, part, returns } => {
-                let view = Self::new(order, vec![PartView::from(part.as_ref())], None);
+                let labels = part.labels.iter().map(LabelView::from).collect();
+                let own = PartView { labels, ..PartView::from(part.as_ref()) };
+                let view = Self::new(order, vec![own], None);
                 let address = view.address.filter(|_| part.state.shows_address());
                 Self {
                     // What of the other parts went back is not this seller's business.

@@ -1,5 +1,9 @@
 //! Parts of orders on their way, as sellers and buyers move them.
 
+mod following;
+mod labels;
+mod webhook;
+
 use serde_json::{Value, json};
 use sutler_domain::{
     account::Role,

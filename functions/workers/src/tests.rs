@@ -9,6 +9,7 @@ mod resolving;
 mod schedules;
 mod settling;
 mod stock_imports;
+mod tracking;
 
 use serde_json::{Value, json};
 use sutler_domain::{event::Event, ids::VariantId};

@@ -12,6 +12,7 @@ mod money;
 mod page;
 pub mod paypal;
 mod server;
+pub mod shippo;
 pub mod stripe;
 pub mod turnstile;
 mod webhook;
@@ -37,6 +38,7 @@ pub use addresses::Addresses;
 pub use chapa::Chapa;
 pub use faults::{Answer, Fault, When};
 pub use paypal::PayPal;
+pub use shippo::Shippo;
 pub use stripe::Stripe;
 pub use turnstile::Turnstile;
 
@@ -47,6 +49,7 @@ pub struct Providers {
     stripe: Stripe,
     chapa: Chapa,
     paypal: PayPal,
+    shippo: Shippo,
     addresses: Addresses,
     api: Arc<OnceLock<String>>,
     stop: watch::Sender<bool>,
@@ -73,7 +76,8 @@ impl Providers {
         let base_url = format!("http://{address}");
         let stripe = Stripe::new(base_url.clone(), stopped.clone());
         let chapa = Chapa::new(base_url.clone(), stopped.clone());
-        let paypal = PayPal::new(base_url, stopped.clone());
+        let paypal = PayPal::new(base_url.clone(), stopped.clone());
+        let shippo = Shippo::new(base_url, stopped.clone());
         let turnstile = Turnstile::default();
         let addresses = Addresses::default();
         let api = Arc::new(OnceLock::new());
@@ -81,7 +85,7 @@ impl Providers {
         let router = Router::new()
             .merge(sending_on)
             .route("/_test/health", get(async || Json(json!({"status": "ok"}))))
-            .merge(resetting(&stripe, &chapa, &paypal, &turnstile, &addresses))
+            .merge(resetting((&stripe, &chapa, &paypal), &shippo, &turnstile, &addresses))
             .merge(stripe::http::router(&stripe))
             .merge(stripe::routes::router(&stripe))
             .merge(controls::router(&stripe))
@@ -89,10 +93,12 @@ impl Providers {
             .merge(controls::router(&chapa))
             .merge(paypal::http::router(&paypal))
             .merge(controls::router(&paypal))
+            .merge(shippo::http::router(&shippo))
+            .merge(controls::router(&shippo))
             .merge(turnstile::router(&turnstile))
             .merge(addresses::router(&addresses));
         let serving = tokio::spawn(server::serve(listener, router, stopped));
-        Ok(Self { address, stripe, chapa, paypal, addresses, api, stop, serving })
+        Ok(Self { address, stripe, chapa, paypal, shippo, addresses, api, stop, serving })
     }
 
     /// Where the stand-ins listen, without a trailing slash.
@@ -117,6 +123,12 @@ impl Providers {
     #[must_use]
     pub fn paypal_url(&self) -> String {
         format!("http://{}/paypal", self.address)
+    }
+
+    /// What to give the adapter of Shippo as its base URL.
+    #[must_use]
+    pub fn shippo_url(&self) -> String {
+        format!("http://{}/shippo", self.address)
     }
 
     /// What to give the adapter of Google Address Validation as its base URL.
@@ -156,6 +168,12 @@ impl Providers {
         &self.paypal
     }
 
+    /// Shippo's test controls.
+    #[must_use]
+    pub fn shippo(&self) -> &Shippo {
+        &self.shippo
+    }
+
     /// Stripe's test controls.
     #[must_use]
     pub fn stripe(&self) -> &Stripe {
@@ -181,18 +199,18 @@ async fn send_on(State(api): State<Arc<OnceLock<String>>>, uri: Uri) -> Response
 
 /// Forgets what all of them hold.
 fn resetting(
-    stripe: &Stripe,
-    chapa: &Chapa,
-    paypal: &PayPal,
+    (stripe, chapa, paypal): (&Stripe, &Chapa, &PayPal),
+    shippo: &Shippo,
     turnstile: &Turnstile,
     addresses: &Addresses,
 ) -> Router {
     let (stripe, chapa, paypal) = (stripe.clone(), chapa.clone(), paypal.clone());
-    let (turnstile, addresses) = (turnstile.clone(), addresses.clone());
+    let (shippo, turnstile, addresses) = (shippo.clone(), turnstile.clone(), addresses.clone());
     let reset = move || async move {
         stripe.reset();
         chapa.reset();
         paypal.reset();
+        shippo.reset();
         turnstile.reset();
         addresses.reset();
         Json(json!({}))

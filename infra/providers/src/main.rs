@@ -1,8 +1,8 @@
 //! The stand-ins as a program.
 //!
-//! `PROVIDERS_ADDR` (default `127.0.0.1:8420`) is where it listens; `STRIPE_WEBHOOK_URL`, `CHAPA_WEBHOOK_URL` and
-//! `PAYPAL_WEBHOOK_URL` say where events go, `STRIPE_WEBHOOK_SECRET`, `CHAPA_WEBHOOK_SECRET` and `PAYPAL_WEBHOOK_ID`
-//! what they are signed with; `API_URL` is where buyers are sent on to from `/api/`. It stops on SIGINT and SIGTERM.
+//! `PROVIDERS_ADDR` (default `127.0.0.1:8420`) is where it listens; `STRIPE_WEBHOOK_URL`, `CHAPA_WEBHOOK_URL`,
+//! `PAYPAL_WEBHOOK_URL` and `SHIPPO_WEBHOOK_URL` say where events go, `STRIPE_WEBHOOK_SECRET`, `CHAPA_WEBHOOK_SECRET`,
+//! `PAYPAL_WEBHOOK_ID` and `SHIPPO_WEBHOOK_SECRET` what they are signed with; `API_URL` is where buyers are sent on to from `/api/`. It stops on SIGINT and SIGTERM.
 
 use std::{env, error::Error, io::Write, net::SocketAddr, time::Duration};
 
@@ -27,6 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     providers.stripe().configure_webhook(webhook("STRIPE_WEBHOOK_URL", "STRIPE_WEBHOOK_SECRET"));
     providers.chapa().configure_webhook(webhook("CHAPA_WEBHOOK_URL", "CHAPA_WEBHOOK_SECRET"));
     providers.paypal().configure_webhook(webhook("PAYPAL_WEBHOOK_URL", "PAYPAL_WEBHOOK_ID"));
+    providers.shippo().configure_webhook(webhook("SHIPPO_WEBHOOK_URL", "SHIPPO_WEBHOOK_SECRET"));
     if let Some(url) = variable("API_URL") {
         providers.send_on_to(url);
     }

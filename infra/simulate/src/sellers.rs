@@ -12,7 +12,7 @@ use sutler_domain::{
 use sutler_services::{
     flash_sales::{self, TermsSet},
     inventory::{self, Adjustment, Count},
-    shipping::{self, NewShipment},
+    shipping::{self, NewShipment, SentBy},
 };
 use sutler_store::{Transaction, catalog::variant_key, codec::encode};
 
@@ -58,7 +58,7 @@ async fn hand_over(
     let key = world.chance.happens(500).then(|| format!("ship {order} {number}"));
     let body = format!("{number} {lines:?}");
     let once = world.once::<Part>(seller.as_str(), "ship_part", key.as_deref(), &body, ok);
-    let parcel = NewShipment { tracking, lines };
+    let parcel = NewShipment { by: SentBy::Own(tracking), lines };
     let shipped = shipping::ship(&world.app, order, seller, &parcel, &once).await;
     world.ended(&format!("{seller} ships {order}"), &shipped);
     let owns = lock(&world.books).parts.contains_key(&(order.clone(), seller.clone()));

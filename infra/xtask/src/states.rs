@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sutler_domain::order::Change;
 
 use crate::{Findings, failure::Failure, repository::Repository};
-use machines::{order, part, payment, refund, sent_back, shipment, stock, stock_import};
+use machines::{label, order, part, payment, refund, sent_back, shipment, stock, stock_import};
 
 /// Where the pictures are kept.
 const FILE: &str = "docs/STATES.md";
@@ -56,7 +56,8 @@ fn document() -> Result<String, Failure> {
           cancelled, shipped, delivered and returned, and from its shipments. Drawn for a line of two units.",
             part(),
         ),
-        ("Shipment", "", shipment()),
+        ("Shipment", "What a carrier tells leads forwards only, in whatever order it comes.", shipment()),
+        ("Label", "While nobody knows what became of a call, it is `buying` or `voiding`.", label()),
         (
             "Payment",
             "The states of money that came follow from how much of it can still be refunded, is on its way back, \
@@ -123,7 +124,7 @@ mod tests {
         for name in PartState::NAMES.into_iter().chain(OrderState::NAMES) {
             assert!(document.contains(&format!("--> {name}")), "{name}");
         }
-        for name in ["refund_pending", "out_for_delivery", "received", "failed", "committed"] {
+        for name in ["refund_pending", "out_for_delivery", "received", "failed", "committed", "voided"] {
             assert!(document.contains(&format!("--> {name}")), "{name}");
         }
     }

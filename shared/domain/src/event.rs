@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ReturnId, SellerId, ShipmentId, UserId},
+    ids::{LabelId, ReturnId, SellerId, ShipmentId, UserId},
     money::Money,
     order::{CancelReason, Units},
     payment::RefundReason,
@@ -20,6 +20,26 @@ pub enum Side {
     Buyer,
     /// The part's seller, or staff in their place.
     Seller,
+}
+
+/// Whose word it is that something arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Witness {
+    /// The buyer's.
+    #[default]
+    Buyer,
+    /// The carrier's.
+    Carrier,
+}
+
+impl Witness {
+    /// Whether it is the one that is not written down: events from before carriers told anything stay as they were
+    /// hashed.
+    #[must_use]
+    pub fn is_buyer(&self) -> bool {
+        *self == Self::Buyer
+    }
 }
 
 /// What happened.
@@ -133,6 +153,43 @@ pub enum EventKind {
         seller: SellerId,
         /// Which shipments.
         shipments: Vec<ShipmentId>,
+        /// Who says so.
+        #[serde(default, skip_serializing_if = "Witness::is_buyer")]
+        by: Witness,
+    },
+    /// A carrier is on the way to the buyer.
+    #[serde(rename = "part.out_for_delivery")]
+    OutForDelivery {
+        /// Whose part.
+        seller: SellerId,
+        /// With which shipment.
+        shipment: ShipmentId,
+    },
+    /// A carrier cannot deliver something, or has brought it back. Somebody has to see to it.
+    #[serde(rename = "part.delivery_failed")]
+    DeliveryFailed {
+        /// Whose part.
+        seller: SellerId,
+        /// Which shipment.
+        shipment: ShipmentId,
+        /// Whether it was brought back.
+        returned: bool,
+    },
+    /// A seller has bought a label.
+    #[serde(rename = "part.label_bought")]
+    LabelBought {
+        /// Whose part.
+        seller: SellerId,
+        /// Which label.
+        label: LabelId,
+    },
+    /// The provider took a label back.
+    #[serde(rename = "part.label_voided")]
+    LabelVoided {
+        /// Whose part.
+        seller: SellerId,
+        /// Which label.
+        label: LabelId,
     },
     /// The buyer wants to send something back.
     #[serde(rename = "return.requested")]

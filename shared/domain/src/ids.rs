@@ -171,12 +171,36 @@ id!(
     /// Goods that a buyer sends back. It is made like a [`ShipmentId`], so that the order follows from it.
     ReturnId, "ret", 4
 );
+id!(
+    /// A label that a seller buys. It is made like a [`ShipmentId`], so that the order follows from it.
+    LabelId, "lbl", 4
+);
 
 impl ShipmentId {
     /// Shipment `number` of part `part` of an order; `None` above 99.
     #[must_use]
     pub fn of(order: &OrderId, part: u8, number: u8) -> Option<Self> {
         (part < 100 && number < 100).then(|| Self(format!("shp_{}{part:02}{number:02}", order.ulid())))
+    }
+
+    /// The order it belongs to.
+    #[must_use]
+    pub fn order(&self) -> OrderId {
+        OrderId(format!("ord_{}", self.0.get(4..4 + ULID_LEN).unwrap_or_default()))
+    }
+}
+
+impl LabelId {
+    /// Label `number` of part `part` of an order; `None` above 99.
+    #[must_use]
+    pub fn of(order: &OrderId, part: u8, number: u8) -> Option<Self> {
+        (part < 100 && number < 100).then(|| Self(format!("lbl_{}{part:02}{number:02}", order.ulid())))
+    }
+
+    /// The order it belongs to.
+    #[must_use]
+    pub fn order(&self) -> OrderId {
+        OrderId(format!("ord_{}", self.0.get(4..4 + ULID_LEN).unwrap_or_default()))
     }
 }
 
@@ -277,6 +301,15 @@ mod tests {
         assert_eq!(id.as_str(), format!("ret_{ULID}0312"));
         assert_eq!((id.order(), ReturnId::parse(id.as_str())), (order.clone(), Ok(id)));
         assert_eq!((ReturnId::of(&order, 100, 1), ShipmentId::of(&order, 1, 100)), (None, None));
+    }
+
+    #[test]
+    fn a_shipment_and_a_label_name_their_order() {
+        let order = OrderId::parse(&format!("ord_{ULID}")).unwrap();
+        assert_eq!(ShipmentId::of(&order, 14, 50).unwrap().order(), order);
+        let label = LabelId::of(&order, 14, 60).unwrap();
+        assert_eq!((label.as_str(), label.order()), (&*format!("lbl_{ULID}1460"), order.clone()));
+        assert_eq!(LabelId::of(&order, 1, 100), None);
     }
 
     #[test]

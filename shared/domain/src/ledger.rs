@@ -33,6 +33,11 @@ pub enum Account {
     Promotions,
     /// Money on its way back to buyers.
     RefundsPayable,
+    /// What a seller owes for labels that the platform paid. Payouts take it off.
+    CarrierCosts {
+        /// Who.
+        seller: SellerId,
+    },
     /// Money that a user can spend here.
     Wallet {
         /// Whose.
@@ -75,6 +80,10 @@ pub enum Purpose {
     RefundPaid,
     /// The provider could not give money back: it is the order's again.
     RefundFailed,
+    /// The platform paid a label for a seller.
+    Label,
+    /// The provider of labels gave money back.
+    LabelVoided,
 }
 
 /// Debits and credits are not equal in every currency, or an amount does not fit.
@@ -225,6 +234,21 @@ pub fn refund_paid(gateway: &str, amount: Money) -> Vec<Leg> {
     vec![leg(Account::RefundsPayable, Side::Debit, amount), leg(clearing, Side::Credit, amount)]
 }
 
+/// The platform paid a label, and its seller owes that.
+#[must_use]
+pub fn label_bought(provider: &str, seller: &SellerId, cost: Money) -> Vec<Leg> {
+    let clearing = Account::ProviderClearing { gateway: provider.to_owned() };
+    let owed = Account::CarrierCosts { seller: seller.clone() };
+    vec![leg(owed, Side::Debit, cost), leg(clearing, Side::Credit, cost)]
+}
+
+/// The provider took a label back, and its seller owes nothing for it any more.
+#[must_use]
+pub fn label_voided(provider: &str, seller: &SellerId, cost: Money) -> Vec<Leg> {
+    let reversed = label_bought(provider, seller, cost).into_iter();
+    reversed.map(|leg| Leg { side: leg.side.other(), ..leg }).collect()
+}
+
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "a test may stop")]
 mod tests {
@@ -291,6 +315,16 @@ mod tests {
             let found = balances(refunded(Destination::Wallet)).get(&wallet).copied().unwrap_or(0);
             prop_assert_eq!(found, -i128::from(paid.minor()));
         }
+    }
+
+    #[test]
+    fn a_label_is_owed_by_its_seller_until_it_is_voided() {
+        let seller = SellerId::parse(&format!("sel_{ULID}")).unwrap();
+        let bought = label_bought("shippo", &seller, usd(750));
+        let owed = Account::CarrierCosts { seller: seller.clone() };
+        assert_eq!(balances(bought.clone()).get(&owed), Some(&750));
+        let both = [bought, label_voided("shippo", &seller, usd(750))].concat();
+        assert_eq!(balances(both), std::collections::BTreeMap::new());
     }
 
     #[test]

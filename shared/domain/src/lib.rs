@@ -9,6 +9,7 @@ pub mod coupon;
 pub mod event;
 pub mod idempotency;
 pub mod ids;
+pub mod label;
 pub mod ledger;
 pub mod money;
 pub mod movement;

@@ -1,5 +1,6 @@
 //! The life of an order and of each seller's part in it.
 
+mod carriage;
 mod line;
 mod part;
 mod part_state;

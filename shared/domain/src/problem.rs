@@ -174,6 +174,21 @@ pub enum Problem {
         /// What is left.
         refundable: Money,
     },
+    /// A label costs more than its seller has left in the part.
+    #[error("the label costs more than is left")]
+    LabelTooExpensive {
+        /// What is left, less other labels.
+        left: Money,
+    },
+    /// This marketplace buys no labels, and asks no carriers.
+    #[error("carriers are not offered")]
+    CarriersNotOffered,
+    /// The carriers do not take this.
+    #[error("the carriers refused: {code}")]
+    CarrierRefused {
+        /// Their reason, as far as it is known.
+        code: String,
+    },
     /// Another payment of the order is under way.
     #[error("another payment is under way")]
     PaymentInProgress,

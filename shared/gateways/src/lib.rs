@@ -4,6 +4,7 @@
 
 pub mod address_check;
 pub mod bot_check;
+pub mod carriers;
 pub mod files;
 pub mod payment;
 pub mod secret;
@@ -44,6 +45,12 @@ pub mod queue;
 pub mod s3;
 #[cfg(feature = "secrets")]
 pub mod secrets;
+#[cfg(feature = "shippo")]
+pub mod shippo;
+#[cfg(feature = "shippo-webhook")]
+pub mod shippo_webhook;
+#[cfg(any(feature = "shippo-webhook", feature = "stripe-webhook"))]
+pub mod signature;
 #[cfg(feature = "stripe")]
 pub mod stripe;
 #[cfg(feature = "stripe")]

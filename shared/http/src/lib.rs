@@ -1,6 +1,7 @@
 //! Between HTTP and the use cases: reading requests, rendering answers and refusals.
 
 pub mod csv;
+pub mod label_view;
 pub mod problem;
 pub mod quote_view;
 pub mod request;

@@ -139,6 +139,15 @@ fn of_problem(problem: &Problem) -> Public {
         Problem::RefundTooLarge { .. } => {
             public(S::CONFLICT, "refund-too-large", "There is not that much left to give back")
         }
+        Problem::LabelTooExpensive { .. } => {
+            public(S::CONFLICT, "label-too-expensive", "The label costs more than is left of the part")
+        }
+        Problem::CarriersNotOffered => {
+            public(S::UNPROCESSABLE_ENTITY, "carriers-not-offered", "Labels are not sold here")
+        }
+        Problem::CarrierRefused { .. } => {
+            public(S::UNPROCESSABLE_ENTITY, "carrier-refused", "The carriers do not take this")
+        }
         Problem::PaymentInProgress => {
             public(S::CONFLICT, "payment-in-progress", "Another payment of this order is under way")
         }
@@ -196,6 +205,8 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
             add("possible", json!(possible))
         }
         Problem::RefundTooLarge { refundable } => add("refundable", json!(refundable)),
+        Problem::LabelTooExpensive { left } => add("left", json!(left)),
+        Problem::CarrierRefused { code } => add("detail", json!(code)),
         Problem::PaymentDeclined { code } => add("decline_code", json!(code)),
         Problem::Unauthenticated
         | Problem::Forbidden
@@ -213,6 +224,7 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
         | Problem::OwnGoods
         | Problem::NothingToPay
         | Problem::PaymentInProgress
+        | Problem::CarriersNotOffered
         | Problem::GatewayNotOffered
         | Problem::ProviderUnavailable
         | Problem::BadSignature => None,

@@ -51,12 +51,15 @@ pub struct ShipmentView {
     /// Its id.
     #[schema(example = "shp_01J8ZQ5K3N0V7X2Y4T6B8D9FGH0001")]
     pub id: String,
-    /// Where it is: `in_transit`, `out_for_delivery` or `delivered`.
+    /// Where it is: `in_transit`, `out_for_delivery`, `failed`, `returned` or `delivered`.
     pub state: &'static str,
     /// Who carries it.
     pub carrier: String,
     /// The carrier's number.
     pub tracking_number: String,
+    /// The label it was sent with, if it was bought here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// What is in it.
     pub lines: Vec<UnitsView>,
     /// When it was handed over.
@@ -73,6 +76,7 @@ impl From<&Shipment> for ShipmentView {
             state: shipment.state.name(),
             carrier: shipment.tracking.carrier().to_owned(),
             tracking_number: shipment.tracking.number().to_owned(),
+            label: shipment.label.as_ref().map(ToString::to_string),
             lines: shipment.lines.iter().map(UnitsView::from).collect(),
             shipped_at: shipment.shipped_at.rfc3339(),
             delivered_at: shipment.delivered_at().map(Timestamp::rfc3339),

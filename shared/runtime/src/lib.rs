@@ -97,6 +97,28 @@ pub fn surveyed(config: &Config, app: App) -> Result<App, ConfigError> {
     Ok(App { surveyor: sutler_services::addresses::Surveyor::new(Some(check)), ..app })
 }
 
+/// The application with somebody to buy labels from and to ask about parcels, if the secret has a key.
+///
+/// # Errors
+/// When a setting is missing or the key cannot be read.
+#[cfg(feature = "carriers")]
+pub async fn forwarding(config: &Config, app: App) -> Result<App, sutler_gateways::BoxError> {
+    use sutler_gateways::{
+        secret::SecretsError,
+        secrets::Secrets,
+        shippo::{Patience, Shippo},
+    };
+    // The key lives as long as the process: a new one is taken up by new processes.
+    let secrets = Secrets::new(aws::secrets(config)?, i64::MAX);
+    let key = match secrets.get(config.text("SECRET_SHIPPO_API_KEY")?, app.now().seconds()).await {
+        Ok(key) => key,
+        Err(SecretsError::Missing) => return Ok(app),
+        Err(error) => return Err(error.into()),
+    };
+    let shippo = Shippo::new(&key, config.optional("SHIPPO_API_BASE"), Patience::default());
+    Ok(App { forwarder: sutler_services::labels::Forwarder::new(Some(Arc::new(shippo))), ..app })
+}
+
 /// Starts logging, reads the configuration and builds what every use case needs.
 ///
 /// # Errors

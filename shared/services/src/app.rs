@@ -9,7 +9,7 @@ use sutler_domain::{
 };
 use sutler_store::Store;
 
-use crate::{addresses::Surveyor, auth::KeyCache, identity::Doorkeeper};
+use crate::{addresses::Surveyor, auth::KeyCache, identity::Doorkeeper, labels::Forwarder};
 
 /// How this marketplace trades. Read once at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct App {
     pub door: Doorkeeper,
     /// Who is asked whether goods arrive at an address. Nobody unless a function is given one.
     pub surveyor: Surveyor,
+    /// Who is asked for labels and about parcels. Nobody unless a function is given one.
+    pub forwarder: Forwarder,
 }
 
 impl fmt::Debug for App {
@@ -71,6 +73,7 @@ impl App {
             keys: Arc::new(KeyCache::new()),
             door: Doorkeeper::new(None),
             surveyor: Surveyor::new(None),
+            forwarder: Forwarder::new(None),
         }
     }
 

@@ -2,6 +2,7 @@
 //! what is wrong.
 
 mod goods;
+mod labels;
 mod money;
 mod orders;
 
@@ -81,6 +82,7 @@ pub async fn check(app: &App) -> Result<Findings, Error> {
     books.check_orders(app, &mut problems);
     books.check_lines(app, &mut problems);
     books.check_sums(&mut problems);
+    books.check_parcels(app, &mut problems);
     books.check_refunds(app, &mut problems);
     books.check_coupons(&mut problems);
     books.check_ledger(&mut problems);

@@ -15,6 +15,7 @@ pub mod health;
 pub mod identity;
 pub mod invariants;
 pub mod inventory;
+pub mod labels;
 pub mod mails;
 pub mod orders;
 pub mod payments;
@@ -28,6 +29,7 @@ pub mod rules;
 pub mod shipping;
 pub mod stock_exports;
 pub mod stock_imports;
+pub mod tracking;
 mod units;
 
 pub use app::{App, Settings};

@@ -113,6 +113,10 @@ pub async fn letters(app: &App, event: &Event) -> Result<Vec<Letter>, Error> {
         | EventKind::RefundRequested { .. }
         | EventKind::RefundFailed { .. }
         | EventKind::PartDelivered { .. }
+        | EventKind::OutForDelivery { .. }
+        | EventKind::DeliveryFailed { .. }
+        | EventKind::LabelBought { .. }
+        | EventKind::LabelVoided { .. }
         | EventKind::UserVerified { .. } => Ok(Vec::new()),
     }
 }
@@ -205,6 +209,10 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
         | EventKind::RefundRequested { .. }
         | EventKind::RefundFailed { .. }
         | EventKind::PartDelivered { .. }
+        | EventKind::OutForDelivery { .. }
+        | EventKind::DeliveryFailed { .. }
+        | EventKind::LabelBought { .. }
+        | EventKind::LabelVoided { .. }
         | EventKind::UserVerified { .. }
         | EventKind::VerificationRequested { .. } => Vec::new(),
     })

@@ -24,7 +24,7 @@ use sutler_services::{
     quotes::quote_cart,
     refunds::{self, RefundOf, RefundWish},
     returns::{self, Decider, Returned},
-    shipping::{self, NewShipment},
+    shipping::{self, NewShipment, SentBy},
 };
 use sutler_store::{StoreError, Table, Transaction, codec::decode, refunds as refunds_of_store};
 use sutler_testkit::{FakeGateway, TestApp, TestUser};
@@ -196,7 +196,7 @@ async fn units_of_several_shards_go_back_where_they_came_from_exactly_once() {
     give_up(&test, &id, &buyer, &[some(&thing, 2)]).await;
     assert_eq!(test.stock(&thing).await, (7, 0, 5));
     let tracking = Tracking::parse("dhl", "1").expect("tracking");
-    let parcel = NewShipment { tracking, lines: Some(vec![some(&thing, 3)]) };
+    let parcel = NewShipment { by: SentBy::Own(tracking), lines: Some(vec![some(&thing, 3)]) };
     shipping::ship(&test.app, &id, &seller.seller(), &parcel, &test.once(nothing)).await.expect("shipped");
     test.assert_clean().await;
     assert_eq!(test.stock(&thing).await, (7, 0, 2));

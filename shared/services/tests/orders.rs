@@ -22,7 +22,7 @@ use sutler_services::{
     payments::{self, News, Report},
     quotes::quote_cart,
     refund_calls,
-    shipping::{self, NewShipment},
+    shipping::{self, NewShipment, SentBy},
 };
 use sutler_store::orders::OrderAggregate;
 use sutler_testkit::{
@@ -140,7 +140,7 @@ async fn assert_clean(test: &TestApp) {
 }
 
 fn parcel(number: &str) -> NewShipment {
-    NewShipment { tracking: Tracking::parse("dhl", number).expect("tracking"), lines: None }
+    NewShipment { by: SentBy::Own(Tracking::parse("dhl", number).expect("tracking")), lines: None }
 }
 
 /// The only refund of an order.

@@ -4,7 +4,7 @@
 //! `GUEST#<user>` / `ORDER#<id>`: what a guest bought, for the account that claims it.
 //!
 //! Indexes (they find, they never decide): `by_buyer` over orders, `by_seller` over parts, `by_due` over orders that
-//! wait for payment and over payments and refunds that wait for the provider, each spread over [`DUE_SHARDS`]
+//! wait for payment and over payments, refunds and parts with labels that wait for the provider, each spread over [`DUE_SHARDS`]
 //! partitions.
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -119,6 +119,10 @@ fn part_item(part: &Part, version: Version) -> Result<(Key, Item), StoreError> {
     let mut item = encode(&key, "part", version, part)?;
     item.insert("gsi2pk".to_owned(), text(format!("SELLER#{}", part.seller)));
     item.insert("gsi2sk".to_owned(), text(part.order.as_str()));
+    if let Some(at) = part.ask_about_labels_at() {
+        item.insert("gsi3pk".to_owned(), text(format!("LABEL#{}", due_shard(&part.order))));
+        item.insert("gsi3sk".to_owned(), text(format!("{}#{}", instant(at), part.order)));
+    }
     Ok((key, item))
 }
 

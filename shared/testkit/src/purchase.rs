@@ -15,7 +15,7 @@ use sutler_services::{
     orders::{self, PlaceOrder, PlacedOrder},
     payments::{self, News, Report},
     quotes::quote_cart,
-    shipping::{self, NewShipment},
+    shipping::{self, NewShipment, SentBy},
 };
 use sutler_store::orders::OrderAggregate;
 
@@ -130,7 +130,7 @@ impl TestApp {
     /// The seller hands their part to a carrier called `dhl`, under the number `1`.
     pub async fn ship(&self, seller: &TestUser, order: &OrderId) {
         let tracking = Tracking::parse("dhl", "1").expect("tracking");
-        let (parcel, once) = (NewShipment { tracking, lines: None }, self.once(nothing));
+        let (parcel, once) = (NewShipment { by: SentBy::Own(tracking), lines: None }, self.once(nothing));
         shipping::ship(&self.app, order, &seller.seller(), &parcel, &once).await.expect("shipped");
     }
 

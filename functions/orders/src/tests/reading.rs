@@ -1,7 +1,15 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sutler_domain::{account::Role, ids::OrderId};
+use sutler_domain::{
+    account::Role,
+    ids::OrderId,
+    label::{Offer, Postage},
+    money::{Currency, Money},
+    order::Change,
+    shipment::Tracking,
+};
+use sutler_store::{Transaction, orders};
 use sutler_testkit::{Stage, TestAnswer, TestCall, TestUser};
 
 use super::{Market, is, on, text};
@@ -289,4 +297,31 @@ async fn lists_of_orders_are_bounded_and_bad_parameters_are_named() {
     }
     let role = TestCall::get("/v1/orders").query("role", "staff").by(&market.buyer);
     assert_eq!(test.refused(list_orders::handle, role).await.invalid_fields(), ["role: invalid"]);
+}
+
+#[tokio::test]
+async fn a_label_is_seen_by_the_seller_who_bought_it_alone() {
+    let market = Market::open().await;
+    let test = &market.test;
+    let id = test.order_at(Stage::Paid, &market.buyer, &market.seller, &[(&market.thing, 2)]).await;
+    let mut part = test.read_order(&id).await.parts.remove(0);
+    let cost = Money::try_new(750, Currency::Usd).unwrap();
+    let (rate, carrier, service) = ("s.r".to_owned(), "USPS".to_owned(), "Priority Mail".to_owned());
+    let offer = Offer { rate, carrier, service, cost, days: None };
+    let label = part.value.claim_label(0, &offer, test.app.now()).unwrap();
+    let tracking = Tracking::parse("USPS", "92055").unwrap();
+    let url = "https://labels.example.com/1.pdf".to_owned();
+    let postage = Postage { provider_id: "t1".to_owned(), tracking, url };
+    let change = part.value.label_mut(&label.id).unwrap().bought(postage, test.app.now());
+    assert_eq!(change, Change::Applied);
+    let mut transaction = Transaction::new();
+    orders::save_part(&mut transaction, &part).unwrap();
+    test.app.store.transact(transaction).await.unwrap();
+    let own = get(&market, &market.seller, &id).await;
+    insta::assert_json_snapshot!("labels_of_seller", own.body["parts"][0]["labels"]);
+    let support = test.staff("sue", Role::Support).await;
+    for other in [&market.buyer, &support] {
+        let seen = get(&market, other, &id).await;
+        assert!(!seen.text.contains("label"), "{}", seen.text);
+    }
 }

@@ -10,7 +10,7 @@ use sutler_domain::{
 use sutler_services::{
     gateways::Gateways,
     payments,
-    shipping::{self, NewShipment},
+    shipping::{self, NewShipment, SentBy},
 };
 use sutler_testkit::{
     FakeGateway, Fault, GatewayFault, Operation, RandomFaults, Rule, Stage, TestAnswer, TestCall, TestUser,
@@ -306,7 +306,8 @@ async fn goods_are_never_restocked_twice_by_two_refunds_or_though_shipped() {
         let body = of(&market.thing, 2);
         let cancel = test.call(cancel_order::handle, on("POST", &id, "/cancel").by(&market.buyer));
         let tracking = Tracking::parse("dhl", "1").unwrap();
-        let (parcel, seller) = (NewShipment { tracking, lines: None }, market.seller.seller());
+        let (parcel, seller) =
+            (NewShipment { by: SentBy::Own(tracking), lines: None }, market.seller.seller());
         let render = |_: &_| Answer { status: 200, body: String::new() };
         let once = Once { key: None, render, at: test.app.now() };
         let ship = shipping::ship(&test.app, &id, &seller, &parcel, &once);

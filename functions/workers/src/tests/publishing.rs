@@ -185,7 +185,9 @@ async fn every_event_that_somebody_acts_on_is_routed_to_them() {
     let market = Market::open().await;
     let template = include_str!("../../../../infra/messaging.yaml");
     let (_, rules) = template.split_once("MailRule:").unwrap();
-    let (mail, commands) = rules.split_once("PaymentCommandsRule:").unwrap();
+    let (mail, rules) = rules.split_once("PaymentCommandsRule:").unwrap();
+    let (commands, rules) = rules.split_once("GuestClaimsRule:").unwrap();
+    let (_, tracking) = rules.split_once("TrackingEventsRule:").unwrap();
     let order = market.test.order(&market.buyer, &[(&market.thing, 1)]).await;
     market.test.pay(&market.buyer, &order).await;
     market.test.ship(&market.seller, &order).await;
@@ -206,14 +208,16 @@ async fn every_event_that_somebody_acts_on_is_routed_to_them() {
         let asks =
             matches!(event.event, EventKind::RefundRequested { .. } | EventKind::OrderCancelled { .. });
         assert_eq!(asks, commands.contains(&name), "{name}");
+        let follows = matches!(event.event, EventKind::PartShipped { .. });
+        assert_eq!(follows, tracking.contains(&name), "{name}");
     }
 }
 
 /// One event of each kind.
 fn every_kind(market: &Market, order: &OrderId, user: &UserId) -> Vec<EventKind> {
     use sutler_domain::{
-        event::Side,
-        ids::{ReturnId, ShipmentId},
+        event::{Side, Witness},
+        ids::{LabelId, ReturnId, ShipmentId},
         money::{Currency, Money},
         order::CancelReason,
         payment::RefundReason,
@@ -223,7 +227,7 @@ fn every_kind(market: &Market, order: &OrderId, user: &UserId) -> Vec<EventKind>
     let (attempt, number, reason) = (1, 1, RefundReason::Late);
     let lines = vec![Units { variant: market.thing.clone(), quantity: 1 }];
     let shipment = ShipmentId::of(order, 0, 1).unwrap();
-    let sent_back = ReturnId::of(order, 0, 1).unwrap();
+    let (sent_back, label) = (ReturnId::of(order, 0, 1).unwrap(), LabelId::of(order, 0, 1).unwrap());
     vec![
         EventKind::OrderPlaced { total: amount, expires_at: market.test.app.now() },
         EventKind::OrderPaid { attempt, amount },
@@ -236,7 +240,15 @@ fn every_kind(market: &Market, order: &OrderId, user: &UserId) -> Vec<EventKind>
         EventKind::RefundFailed { attempt, number, amount, reason },
         EventKind::UnitsCancelled { seller: seller.clone(), lines, by: Side::Buyer },
         EventKind::PartShipped { seller: seller.clone(), shipment: shipment.clone() },
-        EventKind::PartDelivered { seller: seller.clone(), shipments: vec![shipment] },
+        EventKind::PartDelivered {
+            seller: seller.clone(),
+            shipments: vec![shipment.clone()],
+            by: Witness::Carrier,
+        },
+        EventKind::OutForDelivery { seller: seller.clone(), shipment: shipment.clone() },
+        EventKind::DeliveryFailed { seller: seller.clone(), shipment, returned: true },
+        EventKind::LabelBought { seller: seller.clone(), label: label.clone() },
+        EventKind::LabelVoided { seller: seller.clone(), label },
         EventKind::ReturnRequested { seller: seller.clone(), id: sent_back.clone() },
         EventKind::ReturnApproved { seller: seller.clone(), id: sent_back.clone() },
         EventKind::ReturnRejected { seller: seller.clone(), id: sent_back.clone() },

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use sutler_domain::{
     address::{Address, AddressDraft},
-    ids::{ImportId, OrderId, ProductId, ReturnId, SellerId, ShipmentId, UserId, VariantId},
+    ids::{ImportId, LabelId, OrderId, ProductId, ReturnId, SellerId, ShipmentId, UserId, VariantId},
+    label::{Label, LabelState, Postage, VOID_PATIENCE_S},
     money::{BasisPoints, Currency, Money},
     order::{CancelReason, Change, Fulfilment, Order, OrderLine, OrderState, Part, Progress, Totals, Units},
     payment::{Payment, PaymentState, RefundOrder, RefundReason},
@@ -12,7 +13,7 @@ use sutler_domain::{
     refund::{Destination, Refund, RefundState},
     returns::{Return, ReturnState},
     shards::Origin,
-    shipment::{Shipment, ShipmentState, Tracking},
+    shipment::{CarrierNews, Shipment, ShipmentState, Tracking},
     stock::{Place, StockOp},
     stock_import::{FileProblem, RowOutcome, RowResult, StockImport},
     time::Timestamp,
@@ -119,8 +120,12 @@ fn shipment_id(number: u8) -> Option<ShipmentId> {
 
 fn ship(part: &mut Part, number: &str, quantity: Option<u32>) -> Option<Change> {
     let lines = quantity.map(units);
-    let shipped = part.ship(0, &tracking(number)?, lines.as_deref(), NOW).ok()?;
+    let shipped = part.ship(0, (&tracking(number)?, None), lines.as_deref(), NOW).ok()?;
     shipped.map(|_| Change::Applied)
+}
+
+fn hear(part: &mut Part, news: CarrierNews) -> Option<Change> {
+    part.hear(&shipment_id(1)?, (news, None), NOW).ok()
 }
 
 /// A part of an order, with one line of two units.
@@ -148,7 +153,7 @@ pub fn part() -> Option<String> {
     };
     let paid = after(&unpaid, &[|p| applied(p.release_to_seller())])?;
     let in_transit = after(&paid, &[|p| ship(p, "1", None)])?;
-    let out = after(&in_transit, &[|p| p.out_for_delivery(&shipment_id(1)?, NOW).ok()])?;
+    let out = after(&in_transit, &[|p| hear(p, CarrierNews::OutForDelivery)])?;
     let delivered = after(&in_transit, &[|p| applied(p.deliver(None, NOW))])?;
     let to_return = after(&delivered, &[|p| applied(p.request_return(&units(2), NOW))])?;
     let some_to_return = after(&delivered, &[|p| applied(p.request_return(&units(1), NOW))])?;
@@ -157,7 +162,7 @@ pub fn part() -> Option<String> {
     let cancelled = after(&paid, &[|p| applied(p.cancel(NOW))])?;
     let samples =
         [unpaid, paid, partly, in_transit, out, delivered, some_to_return, to_return, returned, cancelled];
-    let commands: [Command<Part>; 13] = [
+    let commands: [Command<Part>; 14] = [
         ("the order is paid", |p| applied(p.release_to_seller())),
         ("the order ends", |p| {
             let before = p.clone();
@@ -167,7 +172,8 @@ pub fn part() -> Option<String> {
         ("all units are given up", |p| applied(p.cancel_units(&units(2), NOW))),
         ("some units are shipped", |p| ship(p, "2", Some(1))),
         ("what is open is shipped", |p| ship(p, "3", None)),
-        ("out for delivery", |p| p.out_for_delivery(&shipment_id(1)?, NOW).ok()),
+        ("out for delivery", |p| hear(p, CarrierNews::OutForDelivery)),
+        ("cannot be delivered", |p| hear(p, CarrierNews::Failed)),
         ("what is on its way arrives", |p| {
             p.deliver(None, NOW).ok().filter(|new| !new.is_empty()).map(|_| Change::Applied)
         }),
@@ -186,20 +192,61 @@ pub fn shipment() -> Option<String> {
     let sample = |state: ShipmentState| Shipment {
         id: id.clone(),
         tracking: tracking.clone(),
+        label: None,
         lines: Vec::new(),
         shipped_at: BEFORE,
+        passed: Vec::new(),
         state,
     };
     let samples = [
         sample(ShipmentState::InTransit),
         sample(ShipmentState::OutForDelivery { since: BEFORE }),
+        sample(ShipmentState::Failed { at: BEFORE }),
+        sample(ShipmentState::Returned { at: BEFORE }),
         sample(ShipmentState::Delivered { at: BEFORE }),
     ];
-    let commands: [Command<Shipment>; 2] = [
-        ("the carrier is on the way to the buyer", |s| s.out_for_delivery(NOW).ok()),
+    let commands: [Command<Shipment>; 5] = [
+        ("the carrier is on the way to the buyer", |s| Some(s.hear(CarrierNews::OutForDelivery, NOW))),
+        ("the carrier cannot deliver it", |s| Some(s.hear(CarrierNews::Failed, NOW))),
+        ("the carrier brings it back", |s| Some(s.hear(CarrierNews::Returned, NOW))),
+        ("the carrier delivered it", |s| Some(s.hear(CarrierNews::Delivered, NOW))),
         ("the buyer has it", |s| Some(s.deliver(NOW))),
     ];
     Some(draw("in_transit", &samples, |shipment| shipment.state.name(), &commands))
+}
+
+/// A label.
+pub fn label() -> Option<String> {
+    let id = LabelId::of(&order_id()?, 0, 1)?;
+    let postage = Postage { provider_id: String::new(), tracking: tracking("1")?, url: String::new() };
+    let sample = |state: LabelState| Label {
+        id: id.clone(),
+        rate: String::new(),
+        carrier: String::new(),
+        service: String::new(),
+        cost: usd(1),
+        state,
+    };
+    let samples = [
+        sample(LabelState::Buying { since: BEFORE }),
+        sample(LabelState::Bought { at: BEFORE, postage: postage.clone() }),
+        sample(LabelState::Failed { at: BEFORE, code: String::new() }),
+        sample(LabelState::Voiding { since: BEFORE, postage: postage.clone() }),
+        sample(LabelState::Voided { at: BEFORE, postage }),
+    ];
+    let commands: [Command<Label>; 6] = [
+        ("the provider sold it", |l| {
+            let postage =
+                Postage { provider_id: String::new(), tracking: tracking("1")?, url: String::new() };
+            Some(l.bought(postage, NOW))
+        }),
+        ("the provider did not sell it", |l| Some(l.failed(String::new(), NOW))),
+        ("nobody has heard of it for long", |l| applied(l.ask_again(NOW.plus_seconds(VOID_PATIENCE_S)))),
+        ("the seller does not want it", |l| l.void(NOW).ok()),
+        ("the provider took it back", |l| Some(l.voided(NOW))),
+        ("the provider does not take it back", |l| Some(l.kept(NOW))),
+    ];
+    Some(draw("buying", &samples, |label| label.state.name(), &commands))
 }
 
 /// A payment with the refund of it that is under way.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Change, OrderLine, PartState, Progress, Totals, Units};
 use crate::{
     coupon::Funder,
-    ids::{OrderId, SellerId, ShipmentId},
+    ids::{LabelId, OrderId, SellerId, ShipmentId},
+    label::Label,
     money::{BasisPoints, Money},
     problem::Problem,
     returns::WINDOW_SECONDS,
@@ -47,6 +48,9 @@ pub struct Part {
     /// What was handed to carriers, oldest first.
     #[serde(default)]
     pub shipments: Vec<Shipment>,
+    /// The labels its seller asked for, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
     /// How many returns of it were asked for.
     #[serde(default)]
     pub returns: u8,
@@ -75,6 +79,7 @@ impl Part {
             commission,
             state: PartState::AwaitingPayment,
             shipments: Vec::new(),
+            labels: Vec::new(),
             returns: 0,
             refunded: Shares::zero(totals.total.currency()),
         }
@@ -171,13 +176,15 @@ impl Part {
     pub fn ship(
         &mut self,
         place: u8,
-        tracking: &Tracking,
+        (tracking, label): (&Tracking, Option<&LabelId>),
         wanted: Option<&[Units]>,
         now: Timestamp,
     ) -> Result<Option<&Shipment>, Problem> {
         let open = self.open_units();
-        if let Some(known) = self.shipments.iter().find(|shipment| shipment.tracking == *tracking) {
+        let token = tracking.token();
+        if let Some(known) = self.shipments.iter().find(|shipment| shipment.tracking.token() == token) {
             let is_known = wanted.map_or(open.is_empty(), |wanted| known.lines == wanted);
+            let is_known = is_known && known.label.as_ref() == label;
             return if is_known { Ok(None) } else { Err(Problem::Taken { what: "tracking_number" }) };
         }
         self.needs_open()?;
@@ -187,23 +194,17 @@ impl Part {
         let limit = Problem::LimitReached { what: "shipments", max: u32::from(SHIPMENTS_MAX) };
         let id = id.ok_or(limit)?;
         self.count(&lines, Progress::open, |progress| &mut progress.shipped)?;
-        let state = ShipmentState::InTransit;
-        self.shipments.push(Shipment { id, tracking: tracking.clone(), lines, shipped_at: now, state });
+        self.shipments.push(Shipment {
+            id,
+            tracking: tracking.clone(),
+            label: label.cloned(),
+            lines,
+            shipped_at: now,
+            passed: Vec::new(),
+            state: ShipmentState::InTransit,
+        });
         self.state = self.settled(now);
         Ok(self.shipments.last())
-    }
-
-    /// The carrier says that a shipment is on its way to the buyer.
-    ///
-    /// # Errors
-    /// [`Problem::NotFound`] without that shipment, [`Problem::OrderState`] once it was delivered.
-    pub fn out_for_delivery(&mut self, id: &ShipmentId, now: Timestamp) -> Result<Change, Problem> {
-        let found = self.shipments.iter_mut().find(|shipment| shipment.id == *id);
-        let change = found.ok_or(Problem::NotFound)?.out_for_delivery(now)?;
-        if change == Change::Applied {
-            self.state = self.settled(now);
-        }
-        Ok(change)
     }
 
     /// The buyer says that one shipment, or everything that is on its way, arrived. Answers which did now.
@@ -226,7 +227,7 @@ impl Part {
             return Err(Problem::NotFound);
         }
         for (_, lines) in &arrived {
-            self.count(lines, |p, _| p.shipped.saturating_sub(p.delivered), |p| &mut p.delivered)?;
+            self.count(lines, Progress::on_their_way, |p| &mut p.delivered)?;
         }
         if !arrived.is_empty() {
             self.state = self.settled(now);
@@ -278,7 +279,11 @@ impl Part {
         Ok(())
     }
 
-    fn needs_open(&self) -> Result<(), Problem> {
+    /// Whether something is still to be sent.
+    ///
+    /// # Errors
+    /// [`Problem::OrderState`] when nothing is.
+    pub fn needs_open(&self) -> Result<(), Problem> {
         match &self.state {
             PartState::AwaitingShipment | PartState::PartlyShipped => Ok(()),
             PartState::AwaitingPayment
@@ -292,7 +297,7 @@ impl Part {
     }
 
     /// Adds units to one of the counts, if no line has more than is possible.
-    fn count(
+    pub(super) fn count(
         &mut self,
         wanted: &[Units],
         possible: impl Fn(&Progress, u32) -> u32,
@@ -324,7 +329,12 @@ impl Part {
             return PartState::Cancelled { at: now };
         }
         let has = |state: fn(&ShipmentState) -> bool| self.shipments.iter().any(|one| state(&one.state));
-        if has(|state| matches!(state, ShipmentState::InTransit)) {
+        // What the carrier could not deliver has not arrived.
+        let travels = |state: &ShipmentState| match state {
+            ShipmentState::InTransit | ShipmentState::Failed { .. } | ShipmentState::Returned { .. } => true,
+            ShipmentState::OutForDelivery { .. } | ShipmentState::Delivered { .. } => false,
+        };
+        if has(travels) {
             return PartState::InTransit;
         }
         if has(|state| matches!(state, ShipmentState::OutForDelivery { .. })) {

@@ -8,7 +8,7 @@ use crate::{
     money::{BasisPoints, Currency},
     shards::Origin,
     shares::{available, left_of, of_part, paid_for},
-    shipment::Tracking,
+    shipment::{CarrierNews, Tracking},
 };
 
 const ULID: &str = "01J8ZQ5K3N0V7X2Y4T6B8D9FGH";
@@ -234,12 +234,16 @@ fn tracking(number: &str) -> Tracking {
 
 fn ship(part: &mut Part, number: &str, units: Option<u32>) -> Result<Change, Problem> {
     let lines = units.map(some);
-    let shipped = part.ship(0, &tracking(number), lines.as_deref(), T0)?;
+    let shipped = part.ship(0, (&tracking(number), None), lines.as_deref(), T0)?;
     Ok(if shipped.is_some() { Change::Applied } else { Change::AlreadyApplied })
 }
 
 fn shipment(number: u8) -> ShipmentId {
     ShipmentId::of(&OrderId::parse(&format!("ord_{ULID}")).unwrap(), 0, number).unwrap()
+}
+
+fn hear(part: &mut Part, news: CarrierNews) -> Result<Change, Problem> {
+    part.hear(&shipment(1), (news, None), LATER)
 }
 
 /// A part with a line of three units, brought to each of its states.
@@ -253,7 +257,7 @@ fn parts() -> Vec<Part> {
     let paid = after(&unpaid, |p| p.release_to_seller().unwrap());
     let partly = after(&paid, |p| assert!(ship(p, "1", Some(1)).is_ok()));
     let in_transit = after(&paid, |p| assert!(ship(p, "1", None).is_ok()));
-    let out = after(&in_transit, |p| assert!(p.out_for_delivery(&shipment(1), T0).is_ok()));
+    let out = after(&in_transit, |p| assert!(hear(p, CarrierNews::OutForDelivery).is_ok()));
     let delivered = after(&in_transit, |p| drop(p.deliver(None, T0).unwrap()));
     let to_return = after(&delivered, |p| p.request_return(&some(3), T0).unwrap());
     let returned = after(&to_return, |p| p.end_return(&some(3), true, T0).unwrap());
@@ -270,7 +274,7 @@ fn every_command_in_every_part_state_is_decided() {
     fn done(_: ()) -> Change {
         Change::Applied
     }
-    let table: [(&str, Command, [&str; 9]); 16] = [
+    let table: [(&str, Command, [&str; 9]); 19] = [
         (
             "release to the seller",
             |p| p.release_to_seller().map(done),
@@ -318,8 +322,23 @@ fn every_command_in_every_part_state_is_decided() {
         ),
         (
             "out for delivery",
-            |p| p.out_for_delivery(&shipment(1), LATER),
-            ["!", "!", "partly_shipped", "out_for_delivery", "=", "!", "!", "!", "!"],
+            |p| hear(p, CarrierNews::OutForDelivery),
+            ["!", "!", "partly_shipped", "out_for_delivery", "=", "=", "=", "=", "!"],
+        ),
+        (
+            "cannot be delivered",
+            |p| hear(p, CarrierNews::Failed),
+            ["!", "!", "partly_shipped", "in_transit", "in_transit", "=", "=", "=", "!"],
+        ),
+        (
+            "is brought back",
+            |p| hear(p, CarrierNews::Returned),
+            ["!", "!", "partly_shipped", "in_transit", "in_transit", "=", "=", "=", "!"],
+        ),
+        (
+            "the carrier delivers",
+            |p| hear(p, CarrierNews::Delivered),
+            ["!", "!", "partly_shipped", "delivered", "delivered", "=", "=", "=", "!"],
         ),
         (
             "deliver",
@@ -396,9 +415,9 @@ fn units_are_read_once_each_and_within_bounds() {
 fn units_that_were_delivered_too_long_ago_stay() {
     let day = |days: i64| at(days * 24 * 3_600_000);
     let mut part = parts().swap_remove(1);
-    part.ship(0, &tracking("1"), Some(&some(1)), T0).unwrap();
+    part.ship(0, (&tracking("1"), None), Some(&some(1)), T0).unwrap();
     part.deliver(None, day(1)).unwrap();
-    part.ship(0, &tracking("2"), None, day(2)).unwrap();
+    part.ship(0, (&tracking("2"), None), None, day(2)).unwrap();
     part.deliver(None, day(10)).unwrap();
     let possible = |part: &Part, now| match part.clone().request_return(&some(3), now) {
         Ok(()) => 3,
@@ -423,12 +442,12 @@ proptest! {
             let before = part.clone();
             let refused = match step {
                 0 => part.cancel_units(&wanted, LATER).is_err(),
-                1 => part.ship(0, &tracking(&number.to_string()), Some(&wanted), LATER).is_err(),
+                1 => part.ship(0, (&tracking(&number.to_string()), None), Some(&wanted), LATER).is_err(),
                 2 => part.deliver(None, LATER).is_err(),
                 3 => part.request_return(&wanted, LATER).map(|()| returns.push(wanted)).is_err(),
                 4 => returns.pop().is_some_and(|lines| part.end_return(&lines, true, LATER).is_err()),
                 5 => returns.pop().is_some_and(|lines| part.end_return(&lines, false, LATER).is_err()),
-                _ => part.ship(0, &tracking("all"), None, LATER).is_err(),
+                _ => part.ship(0, (&tracking("all"), None), None, LATER).is_err(),
             };
             prop_assert!(!refused || part == before);
             let shipped = |line: &OrderLine| -> u32 {

@@ -75,6 +75,12 @@ impl Progress {
         quantity.saturating_sub(self.cancelled).saturating_sub(self.shipped)
     }
 
+    /// How many were shipped and have not arrived, whatever the line's quantity.
+    #[must_use]
+    pub fn on_their_way(&self, _: u32) -> u32 {
+        self.shipped.saturating_sub(self.delivered)
+    }
+
     /// How many were paid back for as units.
     #[must_use]
     pub fn paid_back(&self) -> u32 {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sutler_domain::{
     ids::OrderId,
+    label::LabelState,
     ledger::{Account, Leg, Purpose, Side},
     money::{Currency, Money, MoneyError},
     order::Totals,
@@ -102,6 +103,7 @@ impl Books {
         }
         self.check_owed(problems);
         self.check_shares(problems);
+        self.check_labels(problems);
     }
 
     fn postings_due(&self, id: &OrderId) -> BTreeMap<&'static str, u32> {
@@ -129,6 +131,16 @@ impl Books {
                 | (RefundState::Succeeded { .. }, Destination::Card | Destination::Wallet) => {}
             }
         }
+        for label in self.parts.get(id).into_iter().flatten().flat_map(|part| &part.labels) {
+            match &label.state {
+                LabelState::Buying { .. } | LabelState::Failed { .. } => {}
+                LabelState::Bought { .. } | LabelState::Voiding { .. } => add(Purpose::Label),
+                LabelState::Voided { .. } => {
+                    add(Purpose::Label);
+                    add(Purpose::LabelVoided);
+                }
+            }
+        }
         due
     }
 
@@ -146,6 +158,7 @@ impl Books {
                     | Account::SellerPending { .. }
                     | Account::PlatformFees
                     | Account::Tax
+                    | Account::CarrierCosts { .. }
                     | Account::Promotions => {}
                 }
             }
@@ -224,7 +237,10 @@ fn owed(leg: &Leg) -> i128 {
 fn is_share(account: &Account) -> bool {
     match account {
         Account::SellerPending { .. } | Account::PlatformFees | Account::Tax | Account::Promotions => true,
-        Account::ProviderClearing { .. } | Account::RefundsPayable | Account::Wallet { .. } => false,
+        Account::ProviderClearing { .. }
+        | Account::RefundsPayable
+        | Account::CarrierCosts { .. }
+        | Account::Wallet { .. } => false,
     }
 }
 
@@ -249,5 +265,7 @@ fn name(purpose: Purpose) -> &'static str {
         Purpose::Refund => "refund",
         Purpose::RefundPaid => "refund_paid",
         Purpose::RefundFailed => "refund_failed",
+        Purpose::Label => "label",
+        Purpose::LabelVoided => "label_voided",
     }
 }

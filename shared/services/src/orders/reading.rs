@@ -178,6 +178,10 @@ fn concerns_seller(event: &EventKind, own: &SellerId) -> bool {
     match event {
         EventKind::PartShipped { seller, .. }
         | EventKind::PartDelivered { seller, .. }
+        | EventKind::OutForDelivery { seller, .. }
+        | EventKind::DeliveryFailed { seller, .. }
+        | EventKind::LabelBought { seller, .. }
+        | EventKind::LabelVoided { seller, .. }
         | EventKind::UnitsCancelled { seller, .. }
         | EventKind::ReturnRequested { seller, .. }
         | EventKind::ReturnApproved { seller, .. }

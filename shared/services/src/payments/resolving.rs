@@ -156,6 +156,10 @@ pub async fn obey(
         | EventKind::UnitsCancelled { .. }
         | EventKind::PartShipped { .. }
         | EventKind::PartDelivered { .. }
+        | EventKind::OutForDelivery { .. }
+        | EventKind::DeliveryFailed { .. }
+        | EventKind::LabelBought { .. }
+        | EventKind::LabelVoided { .. }
         | EventKind::ReturnRequested { .. }
         | EventKind::ReturnApproved { .. }
         | EventKind::ReturnRejected { .. }

@@ -1,0 +1,10 @@
+//! `DELETE /v1/orders/{order}/parts/{part}/labels/{label}`
+
+use shipping::void_label::handle;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let (config, app) = sutler_runtime::start()?;
+    let app = sutler_runtime::forwarding(&config, app).await?;
+    sutler_runtime::serve(&app, handle).await
+}
