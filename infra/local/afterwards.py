@@ -25,6 +25,7 @@ class Afterwards:
 
     def __init__(self, market: Market, buyers: list[Buyer], tally: Tally) -> None:
         self.market, self.buyers, self.tally, self.seller = market, buyers, tally, market.seller
+        self.parcels = itertools.count(1)
 
     def run(self) -> None:
         paid = [(buyer, order) for buyer in self.buyers for order in buyer.orders if order["state"] == "paid"]
@@ -104,7 +105,7 @@ class Afterwards:
     # What they do.
 
     def ship(self, part: str, lines: list[Json] | None = None) -> Any:
-        parcel: Json = {"carrier": "dhl", "tracking_number": "00340434161094042557"} | ({"lines": lines} if lines else {})
+        parcel: Json = {"carrier": "dhl", "tracking_number": f"P{next(self.parcels):08}"} | ({"lines": lines} if lines else {})
         return self.seller.call("POST", f"{part}/shipments", parcel)
 
     def at_once(self, what: str, *acts: Callable[[], Any]) -> None:

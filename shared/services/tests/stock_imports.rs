@@ -366,7 +366,7 @@ async fn a_file_that_is_replaced_on_the_way_ends_the_import_where_it_is() {
     // The second transaction for rows fails for good, as far as this run is concerned.
     let away = Rule::before(Operation::TransactWriteItems, Fault::Dropped);
     shop.test.db.fault(away.skip(2).times(8));
-    assert!(shop.run(&id).await.is_err());
+    assert_eq!(shop.run(&id).await.expect("a run"), Pass::Unfinished);
     shop.cloud.put_file(&file_key(&id), five_of_each(100).replace(",5", ",7").as_bytes());
     assert_eq!(shop.run(&id).await.expect("a run"), Pass::Ended);
     let import = shop.read(&id).await;
@@ -393,6 +393,29 @@ async fn a_run_stops_in_time_and_another_goes_on() {
     assert_eq!(shop.run(&id).await.expect("a run"), Pass::Ended);
     assert_eq!(shop.read(&id).await.counts, counts(100, 0, 0));
     assert_eq!(shop.run(&id).await.expect("a run"), Pass::Ended, "nothing is left to do");
+}
+
+#[tokio::test]
+async fn a_run_that_got_somewhere_is_followed_by_another_and_one_that_did_not_fails() {
+    let shop = Shop::open().await;
+    shop.sells_many(100).await;
+    let id = shop.sent(&five_of_each(100)).await;
+    let busy = |skip| Rule::before(Operation::TransactWriteItems, Fault::Conflict).skip(skip).times(8);
+    // It begins, and carries out no row, some rows, and none again.
+    for (skip, expected) in [(1, None), (1, Some(45)), (0, None)] {
+        shop.test.db.fault(busy(skip));
+        let outcome = shop.run(&id).await;
+        match expected {
+            Some(position) => {
+                assert_eq!(outcome.expect("a run"), Pass::Unfinished);
+                assert_eq!(shop.read(&id).await.position(), position);
+            }
+            None => assert!(matches!(outcome, Err(Error::Store(_)))),
+        }
+        shop.test.db.calm();
+    }
+    assert_eq!(shop.run(&id).await.expect("a run"), Pass::Ended);
+    assert_eq!(shop.read(&id).await.counts, counts(100, 0, 0));
 }
 
 #[tokio::test]

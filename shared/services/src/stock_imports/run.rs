@@ -39,7 +39,7 @@ const RACES_MAX: u32 = 8;
 pub enum Pass {
     /// There is nothing more to do.
     Ended,
-    /// The time was up; another run has to go on.
+    /// The time was up, or the database was busy; another run has to go on.
     Unfinished,
 }
 
@@ -59,11 +59,21 @@ pub async fn run(app: &App, files: &dyn FileStore, id: &ImportId, until: Timesta
         return Ok(Pass::Ended);
     }
     let file = read(app, files, id).await?;
+    let begun_at = import.value.position();
     while !import.value.is_over(app.now()) {
         if app.now() >= until {
             return Ok(Pass::Unfinished);
         }
-        import = step(app, import, &file).await?;
+        let position = import.value.position();
+        import = match step(app, import, &file).await {
+            // Stock that everybody wants is in conflict for longer than one call waits. As long as runs get anywhere, nobody
+            // has to look into it.
+            Err(Error::Store(error @ StoreError::Unavailable(_))) if position > begun_at => {
+                tracing::warn!(import.id = %id, "Import {id} got to row {position}: {error}");
+                return Ok(Pass::Unfinished);
+            }
+            outcome => outcome?,
+        };
     }
     let Versioned { value: StockImport { state, counts, .. }, .. } = &import;
     tracing::info!(
