@@ -449,8 +449,9 @@ def _others(world: World, host: Host, seller: Person, buyer: Person, product: st
                 wallets.come_back(world, gateway, order, payment)
         buyer.call("POST", f"/v1/orders/{_order(buyer, address, variant)}/cancel")
         _money_back(world, host, seller, buyer, address, variant)
+        _carriers(world, host, seller, buyer, address, variant)
         _sessions(world, buyer, number)
-        for name in ("expire_orders", "resolve_payments", "rebalance_stock", "rotate_signing_keys"):
+        for name in ("expire_orders", "resolve_payments", "resolve_labels", "rebalance_stock", "rotate_signing_keys"):
             host.invoke(name, {"source": "bench"})
         host.settle()
 
@@ -547,6 +548,23 @@ def _money_back(world: World, host: Host, seller: Person, buyer: Person, address
     seller.call("POST", f"/v1/returns/{asked[0]}/approve")
     seller.call("POST", f"/v1/returns/{asked[0]}/received", {"sellable": one["lines"]})
     seller.call("POST", f"/v1/returns/{asked[1]}/reject")
+
+
+def _carriers(world: World, host: Host, seller: Person, buyer: Person, address: str, variant: str) -> None:
+    """One label is given back, another one sent with, and its carrier delivers."""
+    path = f"/v1/orders/{_order(buyer, address, variant)}"
+    world.confirm(buyer.call("POST", f"{path}/payments", {"gateway": "stripe"}))
+    host.settle()
+    part = f"{path}/parts/{buyer.call('GET', path)['parts'][0]['id']}"
+    wish = f"{part}/rates?from={seller.add_address()}&weight_g=800&length_mm=300&width_mm=200&height_mm=100"
+    first, second = (seller.call("POST", f"{part}/labels", {"rate": rate["rate"]}) for rate in seller.call("GET", wish)["rates"][:2])
+    seller.call("DELETE", f"{part}/labels/{first['id']}")
+    seller.call("POST", f"{part}/shipments", {"label": second["id"]})
+    host.settle()
+    for news in ("OUT_FOR_DELIVERY", "DELIVERED"):
+        world.control(f"/shippo/tracks/{second['carrier'].lower()}/{second['tracking_number']}", {"status": news})
+        host.settle()
+    buyer.call("GET", f"{path}/tracking")
 
 
 def _order(buyer: Person, address: str, variant: str, quantity: int = 1) -> str:
