@@ -202,17 +202,22 @@ pub fn rush(world: &Arc<World>, order: &Order) -> Vec<Doing> {
 }
 
 /// Staff see to money that the provider could not give back: what is nobody's, and what was paid for orders of which
-/// nothing will be sent.
-pub async fn see_to_the_rest(world: &World) {
+/// nothing will be sent. Guests have no wallet, so theirs goes to the card again, where it may fail again. Answers
+/// whether there was nothing to see to.
+pub async fn see_to_the_rest(world: &World) -> bool {
     let (payments, orders, parts) = {
         let books = lock(&world.books);
         let payments: Vec<_> = books.payments.values().cloned().collect();
         let orders: Vec<Order> = books.orders.values().cloned().collect();
         (payments, orders, books.parts.values().cloned().collect::<Vec<Part>>())
     };
+    let mut is_done = true;
     for payment in payments.iter().filter(|payment| payment.unowed().is_some()) {
+        let order = orders.iter().find(|order| order.id == payment.order);
+        let Some(order) = order else { continue };
         if payment.state.balance().is_some_and(|balance| !balance.refundable().is_zero()) {
-            see_to(world, &payment.order, RefundOf::Attempt(payment.attempt)).await;
+            is_done = false;
+            see_to(world, order, RefundOf::Attempt(payment.attempt)).await;
         }
     }
     for order in orders.iter().filter(|order| matches!(order.state, OrderState::Paid { .. })) {
@@ -225,16 +230,20 @@ pub async fn see_to_the_rest(world: &World) {
             if !amount.is_zero() {
                 let seller = Some(part.seller.clone());
                 let of = RefundOf::Part { seller, lines: Vec::new(), amount: Some(amount) };
-                see_to(world, &order.id, of).await;
+                is_done = false;
+                see_to(world, order, of).await;
             }
         }
     }
+    is_done
 }
 
-async fn see_to(world: &World, order: &sutler_domain::ids::OrderId, of: RefundOf) {
+async fn see_to(world: &World, order: &Order, of: RefundOf) {
+    let destination = if order.is_a_guests() { Destination::Card } else { Destination::Wallet };
+    let order = &order.id;
     let Some(staff) = world.buyers.first().map(|buyer| buyer.user.clone()) else { return };
     let what = format!("staff see to {of:?} of {order}");
-    let wish = RefundWish { by: staff.clone(), staff: true, of, destination: Destination::Wallet };
+    let wish = RefundWish { by: staff.clone(), staff: true, of, destination };
     let once = world.once::<Refunded>(staff.as_str(), "refund_order", None, "", ok);
     let done = refunds::refund(&world.app, order, &wish, &once).await;
     world.ended(&what, &done);

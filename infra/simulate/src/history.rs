@@ -28,6 +28,8 @@ const POLLS_MAX: u32 = 100_000;
 const ROUNDS_MAX: u32 = 60;
 /// How many of these rounds still have the weather of the history.
 const ROUGH_ROUNDS: u32 = 4;
+/// How often money that comes back from a card is sent there again.
+const SEEN_TO_MAX: u32 = 8;
 
 /// A history that was played.
 #[derive(Debug, Clone)]
@@ -169,8 +171,13 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
     settle(&world).await;
     back::receive(Arc::clone(&world)).await;
     wait_out(&world).await;
-    back::see_to_the_rest(&world).await;
-    wait_out(&world).await;
+    for _ in 0..SEEN_TO_MAX {
+        let is_done = back::see_to_the_rest(&world).await;
+        wait_out(&world).await;
+        if is_done {
+            break;
+        }
+    }
     verdict::check_ended(&world);
     verdict::check(&world).await
 }
