@@ -1,10 +1,8 @@
 """Hundreds of concurrent buyers for a few units, on the deployed stack, and what must hold afterwards."""
 
-import concurrent.futures
 import itertools
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial

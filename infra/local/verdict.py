@@ -5,7 +5,7 @@ from functools import partial
 
 from . import wallets
 from .client import Json, wait_until
-from .market import Market, Tally, quantities
+from .market import Market, Tally
 from .purchase import Checks, check_chain, movements
 
 # How long movements may take to be recorded.
