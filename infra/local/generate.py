@@ -157,6 +157,7 @@ PAYLOADS: dict[str, Any] = {
             }
         ]
     },
+    "hold_for_next": {"variant": f"var_{ULID}01"},
     "send_mail": {
         "id": "8f4f8c6e-2d0b-4a55-9f5e-1f3a5f5c9a11", "source": "sutler", "detail-type": "order.placed",
         "time": "2026-11-20T12:00:00Z", "detail": {"order": ORDER},

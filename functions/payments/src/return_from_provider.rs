@@ -2,11 +2,11 @@
 //! the attempt stands, and sends the buyer on to the shop.
 
 use sutler_domain::{ids::OrderId, problem::Problem};
-use sutler_gateways::queue::Queue;
 use sutler_http::{ApiError, Body, Request, Response, request, response, views::ProblemView};
+use sutler_runtime::queue::Sender;
 use sutler_services::gateways::Settle;
 
-use crate::webhook::ask;
+use crate::webhook::PAYMENT_EVENTS;
 
 /// The gateways that send buyers back.
 const REDIRECTING: [&str; 2] = ["chapa", "paypal"];
@@ -14,9 +14,7 @@ const REDIRECTING: [&str; 2] = ["chapa", "paypal"];
 /// What this endpoint works with. It has no database.
 pub struct Returns {
     /// What takes the questions.
-    pub queue: Queue,
-    /// Which queue.
-    pub queue_url: String,
+    pub queue: Sender,
     /// Where people open the shop.
     pub frontend_url: String,
 }
@@ -29,8 +27,7 @@ impl Returns {
     pub fn connect() -> Result<Self, lambda_http::Error> {
         let config = sutler_runtime::start_bare();
         Ok(Self {
-            queue: Queue::new(sutler_runtime::aws::sqs(&config)?),
-            queue_url: config.text("QUEUE_PAYMENT_EVENTS")?.to_owned(),
+            queue: Sender::connect(&config, PAYMENT_EVENTS)?,
             frontend_url: config.settings()?.frontend_url,
         })
     }
@@ -65,6 +62,6 @@ pub async fn handle(state: &Returns, request: Request) -> Result<Response<Body>,
     let attempt = request::query(&request, "attempt", str::parse::<u32>).ok().flatten();
     let (order, attempt) = order.zip(attempt).ok_or(Problem::NotFound)?;
     let shop = format!("{}/orders/{order}", state.frontend_url);
-    ask(&state.queue, &state.queue_url, &Settle { gateway, order, attempt, message: None }).await?;
+    state.queue.send(&Settle { gateway, order, attempt, message: None }).await?;
     Ok(response::see_other(&shop))
 }

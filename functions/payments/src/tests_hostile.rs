@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sutler_gateways::paypal_webhook::Verifier;
+use sutler_runtime::queue::Sender;
 use sutler_services::gateways::Gateways;
 use sutler_testkit::{FakeClock, FakeGateway, TestApp, TestCloud, bombard_all};
 
@@ -30,8 +31,7 @@ async fn no_request_upsets_a_handler() {
             clock: Arc::new(FakeClock::default()),
             secrets: cloud.secrets(60),
             secret_id: secret.to_owned(),
-            queue: cloud.queue(),
-            queue_url: QUEUE.to_owned(),
+            queue: Sender::new(cloud.queue(), QUEUE),
         }
     };
     bombard_all!(&webhook("stripe-webhook"), &user.token; stripe_webhook);
@@ -46,8 +46,7 @@ async fn no_request_upsets_a_handler() {
     bombard_all!(&paypal, &user.token; paypal_webhook);
     assert_eq!(cloud.queued(), [], "nothing unsigned is queued");
     let returns = Returns {
-        queue: cloud.queue(),
-        queue_url: QUEUE.to_owned(),
+        queue: Sender::new(cloud.queue(), QUEUE),
         frontend_url: "https://shop.example.com".to_owned(),
     };
     bombard_all!(&returns, &user.token; return_from_provider);

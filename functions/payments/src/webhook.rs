@@ -5,12 +5,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use sutler_domain::time::Clock;
 use sutler_gateways::{
-    queue::{Queue, QueueError},
     secret::{Secret, SecretsError},
     secrets::Secrets,
 };
-use sutler_runtime::Config;
+use sutler_runtime::{Config, queue::Sender};
 use sutler_services::{Error, gateways::Settle};
+
+/// The setting that says where the queue is.
+pub(crate) const PAYMENT_EVENTS: &str = "QUEUE_PAYMENT_EVENTS";
 
 /// Where messages come from and go to.
 pub struct Webhook {
@@ -21,9 +23,7 @@ pub struct Webhook {
     /// Its name there.
     pub secret_id: String,
     /// What takes the messages.
-    pub queue: Queue,
-    /// Which queue.
-    pub queue_url: String,
+    pub queue: Sender,
 }
 
 impl Webhook {
@@ -44,8 +44,7 @@ impl Webhook {
             clock: Arc::new(sutler_runtime::system::SystemClock),
             secrets: Secrets::new(sutler_runtime::aws::secrets(config)?, 60),
             secret_id: config.text(secret)?.to_owned(),
-            queue: Queue::new(sutler_runtime::aws::sqs(config)?),
-            queue_url: config.text("QUEUE_PAYMENT_EVENTS")?.to_owned(),
+            queue: Sender::connect(config, PAYMENT_EVENTS)?,
         })
     }
 
@@ -72,7 +71,7 @@ impl Webhook {
     /// # Errors
     /// When the queue does not take it.
     pub async fn note(&self, body: &str) -> Result<(), Error> {
-        send(&self.queue, &self.queue_url, body).await
+        self.queue.send_text(body).await
     }
 
     /// Asks a worker to see how an attempt stands.
@@ -80,23 +79,10 @@ impl Webhook {
     /// # Errors
     /// When the queue does not take it.
     pub async fn ask(&self, asked: &Settle) -> Result<(), Error> {
-        ask(&self.queue, &self.queue_url, asked).await
+        self.queue.send(asked).await
     }
 }
 
 /// What a message that was taken is answered with, where a provider insists on 200.
 #[derive(Debug, Serialize)]
 pub(crate) struct Noted {}
-
-/// Asks a worker to see how an attempt stands.
-pub(crate) async fn ask(queue: &Queue, queue_url: &str, asked: &Settle) -> Result<(), Error> {
-    let body = serde_json::to_string(asked).map_err(|error| Error::Internal(error.into()))?;
-    send(queue, queue_url, &body).await
-}
-
-async fn send(queue: &Queue, queue_url: &str, body: &str) -> Result<(), Error> {
-    queue.send(queue_url, body, &[]).await.map_err(|error| match error {
-        QueueError::Unavailable(_) => Error::Unavailable(error.into()),
-        QueueError::Rejected(_) => Error::Internal(error.into()),
-    })
-}

@@ -6,12 +6,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use sutler_domain::{problem::Problem, time::Clock};
 use sutler_gateways::{
-    queue::{Queue, QueueError},
     secret::{Secret, SecretsError},
     secrets::Secrets,
     shippo_webhook::{is_token, parse_event, verify},
 };
 use sutler_http::{ApiError, Body, Request, Response, request, response, views::ProblemView};
+use sutler_runtime::queue::Sender;
 use sutler_services::{
     Error,
     tracking::{Heard, Told},
@@ -31,9 +31,7 @@ pub struct ShippoWebhook {
     /// The name of the token that is in the address of the webhook.
     pub token_id: String,
     /// What takes the messages.
-    pub queue: Queue,
-    /// Which queue.
-    pub queue_url: String,
+    pub queue: Sender,
 }
 
 impl ShippoWebhook {
@@ -48,8 +46,7 @@ impl ShippoWebhook {
             secrets: Secrets::new(sutler_runtime::aws::secrets(&config)?, 60),
             signing_id: config.text("SECRET_SHIPPO_WEBHOOK")?.to_owned(),
             token_id: config.text("SECRET_SHIPPO_TOKEN")?.to_owned(),
-            queue: Queue::new(sutler_runtime::aws::sqs(&config)?),
-            queue_url: config.text("QUEUE_TRACKING_EVENTS")?.to_owned(),
+            queue: Sender::connect(&config, "QUEUE_TRACKING_EVENTS")?,
         })
     }
 
@@ -117,8 +114,7 @@ pub async fn handle(state: &ShippoWebhook, request: Request) -> Result<Response<
     let raw = request::raw_up_to(&request, request::WEBHOOK_BYTES_MAX)?;
     let proof = state.proof(&request, raw).await?;
     if let Some(heard) = heard(raw, &proof) {
-        let body = serde_json::to_string(&heard).map_err(request::internal)?;
-        state.queue.send(&state.queue_url, &body, &[]).await.map_err(unsent)?;
+        state.queue.send(&heard).await?;
     }
     Ok(response::ok(&Noted {}))
 }
@@ -132,11 +128,4 @@ fn heard(raw: &[u8], proof: &Proof) -> Option<Heard> {
     };
     // Shippo numbers no events. Each delivery of one has the same bytes.
     Some(Heard { parcel: event.parcel, message: hex::encode(digest(&SHA256, raw)), told })
-}
-
-fn unsent(error: QueueError) -> Error {
-    match error {
-        QueueError::Unavailable(_) => Error::Unavailable(error.into()),
-        QueueError::Rejected(_) => Error::Internal(error.into()),
-    }
 }

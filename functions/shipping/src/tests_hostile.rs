@@ -7,6 +7,7 @@ use sutler_gateways::{
     shippo::{Patience, Shippo},
 };
 use sutler_providers::Providers;
+use sutler_runtime::queue::Sender;
 use sutler_services::labels::Forwarder;
 use sutler_testkit::{FakeClock, TestApp, TestCloud, bombard_all};
 
@@ -31,8 +32,10 @@ async fn no_request_upsets_a_handler() {
         secrets: cloud.secrets(60),
         signing_id: "shippo-webhook".to_owned(),
         token_id: "shippo-token".to_owned(),
-        queue: cloud.queue(),
-        queue_url: "https://sqs.eu-central-1.amazonaws.com/000000000000/tracking-events".to_owned(),
+        queue: Sender::new(
+            cloud.queue(),
+            "https://sqs.eu-central-1.amazonaws.com/000000000000/tracking-events",
+        ),
     };
     bombard_all!(&webhook, &user.token; shippo_webhook);
     assert_eq!(cloud.queued(), [], "nothing unsigned is queued");

@@ -5,11 +5,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use sutler_domain::ids::ImportId;
-use sutler_gateways::{
-    files::FileStore,
-    queue::{Queue, QueueError},
-};
-use sutler_runtime::{Handled, worker::QueueMessage};
+use sutler_gateways::files::FileStore;
+use sutler_runtime::{Handled, queue::Sender, worker::QueueMessage};
 use sutler_services::{
     App, Error,
     stock_imports::{GoOn, Pass, import_of, run},
@@ -25,9 +22,7 @@ pub struct Imports {
     /// The files.
     pub files: Arc<dyn FileStore>,
     /// What takes the rest of a long file.
-    pub queue: Queue,
-    /// Which queue.
-    pub queue_url: String,
+    pub queue: Sender,
 }
 
 impl Imports {
@@ -40,8 +35,7 @@ impl Imports {
         Ok(Self {
             app,
             files: Arc::new(sutler_runtime::aws::files(&config)?),
-            queue: Queue::new(sutler_runtime::aws::sqs(&config)?),
-            queue_url: config.text("QUEUE_STOCK_IMPORTS")?.to_owned(),
+            queue: Sender::connect(&config, "QUEUE_STOCK_IMPORTS")?,
         })
     }
 }
@@ -100,16 +94,8 @@ pub async fn handle(state: &Imports, message: QueueMessage) -> Handled {
     for import in imports(&message)? {
         match run(&state.app, state.files.as_ref(), &import, until).await? {
             Pass::Ended => {}
-            Pass::Unfinished => go_on(state, import).await?,
+            Pass::Unfinished => state.queue.send(&GoOn { import }).await?,
         }
     }
     Ok(())
-}
-
-async fn go_on(state: &Imports, import: ImportId) -> Handled {
-    let body = serde_json::to_string(&GoOn { import }).map_err(|error| Error::Internal(error.into()))?;
-    state.queue.send(&state.queue_url, &body, &[]).await.map_err(|error| match error {
-        error @ QueueError::Unavailable(_) => Error::Unavailable(error.into()),
-        error @ QueueError::Rejected(_) => Error::Internal(error.into()),
-    })
 }

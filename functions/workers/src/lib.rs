@@ -2,6 +2,7 @@
 
 pub mod claim_guest_orders;
 pub mod expire_orders;
+pub mod hold_for_next;
 pub mod import_stock;
 pub mod process_payment_events;
 pub mod process_tracking_events;

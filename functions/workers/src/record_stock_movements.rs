@@ -1,20 +1,57 @@
-//! Turns each version of a stock item into a movement of its append-only history.
+//! Turns each version of a stock item into a movement of its append-only history, and tells of units where there were none.
 
-use sutler_runtime::Handled;
+use std::collections::BTreeSet;
+
+use sutler_domain::ids::VariantId;
+use sutler_runtime::{Handled, queue::Sender};
 use sutler_services::{
     App, Error,
     inventory::{StockChange, record_movements},
 };
 use sutler_store::stream::StreamRecord;
 
-/// Records the movements of a batch, in order.
+use crate::hold_for_next::BackInStock;
+
+/// What this worker works with.
+pub struct Bookkeeper {
+    /// The use cases' needs.
+    pub app: App,
+    /// What takes the word of variants that are back in stock.
+    pub queue: Sender,
+}
+
+impl Bookkeeper {
+    /// Reads configuration.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn connect() -> Result<Self, lambda_runtime::Error> {
+        let (config, app) = sutler_runtime::start()?;
+        Ok(Self { app, queue: Sender::connect(&config, "QUEUE_BACK_IN_STOCK")? })
+    }
+}
+
+/// Records the movements of a batch, in order, and puts each variant on the queue that came back in stock.
 ///
 /// # Errors
-/// When a movement cannot be recorded yet; the stream then hands the batch over again.
-pub async fn handle(app: &App, records: Vec<StreamRecord>) -> Handled {
+/// When a movement cannot be recorded yet, or the queue does not answer; the stream then hands the batch over again.
+pub async fn handle(state: &Bookkeeper, records: Vec<StreamRecord>) -> Handled {
+    for variant in record(&state.app, records).await? {
+        state.queue.send(&BackInStock { variant }).await?;
+    }
+    Ok(())
+}
+
+/// Records the movements of a batch, in order, and answers the variants of which a shard has units that had none.
+///
+/// # Errors
+/// When a movement cannot be recorded yet.
+pub async fn record(app: &App, records: Vec<StreamRecord>) -> Result<BTreeSet<VariantId>, Error> {
     let read = |record| change(app, record);
-    let changes = records.iter().map(read).collect::<Result<_, _>>()?;
-    record_movements(app, changes).await
+    let changes: Vec<StockChange> = records.iter().map(read).collect::<Result<_, _>>()?;
+    let back = changes.iter().filter_map(StockChange::back_in_stock).cloned().collect();
+    record_movements(app, changes).await?;
+    Ok(back)
 }
 
 fn change(app: &App, record: &StreamRecord) -> Result<StockChange, Error> {
@@ -72,7 +109,7 @@ mod tests {
 
         async fn record(&self, changes: &[Change]) -> Handled {
             let read = |change: &Change| serde_json::from_value(change.record.clone()).unwrap();
-            handle(&self.test.app, changes.iter().map(read).collect()).await
+            record(&self.test.app, changes.iter().map(read).collect()).await.map(drop)
         }
 
         fn chain_id(&self, shard: u8) -> ChainId {

@@ -1,6 +1,7 @@
 //! The workers, fed with what streams, queues and rules of the real template hand over.
 
 mod claims;
+mod holds;
 mod mails;
 mod payment_commands;
 mod payment_events;

@@ -5,12 +5,16 @@ use std::{collections::VecDeque, sync::Arc};
 use serde_json::{Value, json};
 use sutler_runtime::{
     Handled,
+    queue::Sender,
     worker::{self, QueueMessage},
 };
 use sutler_store::stream::StreamRecord;
 use sutler_testkit::{Change, lambda_event};
 use workers::{
-    expire_orders, process_payment_events, publish_events, rebalance_stock, record_stock_movements,
+    expire_orders,
+    hold_for_next::{self, Holds},
+    process_payment_events, publish_events, rebalance_stock,
+    record_stock_movements::{self, Bookkeeper},
     resolve_payments, run_payment_commands,
 };
 
@@ -57,6 +61,13 @@ pub enum Line {
     PaymentEvents,
     /// What the provider is to be asked.
     PaymentCommands,
+    /// What is back in stock.
+    BackInStock,
+}
+
+impl Line {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::PaymentEvents, Self::PaymentCommands, Self::BackInStock];
 }
 
 /// Everything that is under way.
@@ -65,6 +76,9 @@ pub struct Traffic {
     feeds: Vec<Feed>,
     events: Vec<Letter>,
     commands: Vec<Letter>,
+    back: Vec<Letter>,
+    /// How many messages of our own queue were taken.
+    queued: usize,
     /// How many events of the bus the rules have seen, after how many calls.
     routed: (usize, usize),
     letters: u64,
@@ -74,7 +88,8 @@ impl Default for Traffic {
     fn default() -> Self {
         let feed = |reader| Feed { reader, records: VecDeque::new(), busy: false };
         let feeds = (0..SHARDS).flat_map(|_| [feed(Reader::Publisher), feed(Reader::Bookkeeper)]).collect();
-        Self { feeds, events: Vec::new(), commands: Vec::new(), routed: (0, 0), letters: 0 }
+        let (events, commands, back) = (Vec::new(), Vec::new(), Vec::new());
+        Self { feeds, events, commands, back, queued: 0, routed: (0, 0), letters: 0 }
     }
 }
 
@@ -83,6 +98,7 @@ impl Traffic {
         match line {
             Line::PaymentEvents => &mut self.events,
             Line::PaymentCommands => &mut self.commands,
+            Line::BackInStock => &mut self.back,
         }
     }
 
@@ -103,7 +119,8 @@ impl Traffic {
     #[must_use]
     pub fn pending(&self) -> usize {
         let records: usize = self.feeds.iter().map(|feed| feed.records.len()).sum();
-        records.saturating_add(self.events.len()).saturating_add(self.commands.len())
+        let letters = [&self.events, &self.commands, &self.back].map(Vec::len);
+        letters.into_iter().fold(records, usize::saturating_add)
     }
 
     /// A record goes to the readers whose filter lets it pass (see template.yaml).
@@ -152,6 +169,12 @@ pub fn forward(world: &World) {
                 (0..copies).for_each(|_| traffic.post(Line::PaymentCommands, &body));
             }
         }
+        let queued = world.cloud.queued();
+        for message in queued.iter().skip(traffic.queued) {
+            let copies = if world.chance.happens(50) { 2 } else { 1 };
+            (0..copies).for_each(|_| traffic.post(Line::BackInStock, &message.body));
+        }
+        traffic.queued = queued.len();
         traffic.routed = (published.len(), calls);
     }
 }
@@ -196,16 +219,16 @@ pub async fn deliver_batch(world: Arc<World>, at: usize) {
     let handled = match reader {
         Reader::Publisher => publish(&world, &batch, records).await,
         Reader::Bookkeeper => {
-            let app = world.app.clone();
-            let handle = |app, records: Vec<StreamRecord>| {
+            let bookkeeper = Bookkeeper { app: world.app.clone(), queue: queue(&world) };
+            let handle = |bookkeeper, records: Vec<StreamRecord>| {
                 let world = Arc::clone(&world);
                 async move {
-                    let handled = record_stock_movements::handle(app, records).await;
+                    let handled = record_stock_movements::handle(bookkeeper, records).await;
                     world.ended("movements", &handled);
                     handled
                 }
             };
-            worker::stream_batch(&app, &handle, records).await.is_ok()
+            worker::stream_batch(&bookkeeper, &handle, records).await.is_ok()
         }
     };
     let unnoted = world.weather.level() > 0 && world.chance.happens(80);
@@ -215,6 +238,11 @@ pub async fn deliver_batch(world: Arc<World>, at: usize) {
             feed.records.drain(..batch.len());
         }
     }
+}
+
+/// Our own queue. Nothing of what is on it is ever read from there but by [`forward`].
+fn queue(world: &World) -> Sender {
+    Sender::new(world.cloud.queue(), "back-in-stock")
 }
 
 async fn publish(world: &World, batch: &[Change], records: worker::StreamBatch<StreamRecord>) -> bool {
@@ -286,6 +314,10 @@ async fn handle_message(world: &World, line: Line, message: QueueMessage) -> Han
     let handled = match line {
         Line::PaymentEvents => process_payment_events::handle(&world.commands, message).await,
         Line::PaymentCommands => run_payment_commands::handle(&world.commands, message).await,
+        Line::BackInStock => {
+            let holds = Holds { app: world.app.clone(), queue: queue(world) };
+            hold_for_next::handle(&holds, message).await
+        }
     };
     world.ended(&format!("message {id}"), &handled);
     handled

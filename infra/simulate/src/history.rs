@@ -202,7 +202,7 @@ async fn round(world: &Arc<World>) {
         deliver_batch(Arc::clone(world), at).await;
         forward(world);
     }
-    for line in [Line::PaymentEvents, Line::PaymentCommands] {
+    for line in Line::ALL {
         deliver_messages(Arc::clone(world), line).await;
         forward(world);
     }

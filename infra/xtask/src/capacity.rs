@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use sutler_domain::account::Role;
 use sutler_gateways::secrets::Slot;
 use sutler_http::{ApiError, Body, Request, Response};
-use sutler_runtime::worker::{self, QueueMessage};
+use sutler_runtime::{
+    queue::Sender,
+    worker::{self, QueueMessage},
+};
 use sutler_services::{
     App,
     gateways::Gateways,
@@ -20,7 +23,8 @@ use sutler_testkit::{
     Change, FakeGateway, Meter, TestAnswer, TestApp, TestCall, TestCloud, TestUser, lambda_event,
 };
 use workers::{
-    process_payment_events, publish_events, record_stock_movements,
+    process_payment_events, publish_events,
+    record_stock_movements::{self, Bookkeeper},
     run_payment_commands::PaymentCommands,
     send_mail::{self, Post},
 };
@@ -108,8 +112,9 @@ impl Bench {
                 changes.iter().filter(|change| change.sk.starts_with("STOCK#")).collect();
             if !stock.is_empty() {
                 self.test.db.reset_meter();
-                let record = record_stock_movements::handle;
-                hand_over(&self.test.app, record, &stock).await?;
+                let queue = Sender::new(self.cloud.queue(), "back-in-stock");
+                let bookkeeper = Bookkeeper { app: self.test.app.clone(), queue };
+                hand_over(&bookkeeper, record_stock_movements::handle, &stock).await?;
                 let meter = self.test.db.meter();
                 self.note("record_stock_movements", &meter, Value::Null);
             }

@@ -28,6 +28,7 @@ pub fn print(rows: usize) -> Result<Findings, Failure> {
 
 async fn measure(rows: usize) -> Result<Findings, Failure> {
     let (test, cloud) = (TestApp::new().await, TestCloud::default());
+    test.db.stop_streams();
     let seller = test.seller("shop").await;
     let table = stocked(&test, &seller, rows).await?;
     let (mut findings, mut out) = (Findings::new(), io::stdout());

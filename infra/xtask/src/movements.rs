@@ -129,7 +129,7 @@ mod tests {
         assert_eq!((report(&late), findings(&late)), (behind, Findings::new()));
         let stocks = test.db.drain_stream().into_iter().filter(|change| change.sk.starts_with("STOCK#"));
         let records = stocks.map(|change| serde_json::from_value(change.record).unwrap()).collect();
-        workers::record_stock_movements::handle(&test.app, records).await.unwrap();
+        workers::record_stock_movements::record(&test.app, records).await.unwrap();
         for variant in [None, Some(&thing)] {
             let found = audit(&test.app, variant).await.unwrap();
             assert_eq!(

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sutler_domain::order::Change;
 
 use crate::{Findings, failure::Failure, repository::Repository};
-use machines::{label, order, part, payment, refund, sent_back, shipment, stock, stock_import};
+use machines::{alert, label, order, part, payment, refund, sent_back, shipment, stock, stock_import};
 
 /// Where the pictures are kept.
 const FILE: &str = "docs/STATES.md";
@@ -71,6 +71,7 @@ fn document() -> Result<String, Failure> {
             "One that waits too long for its file is shown as `expired`. Drawn for a file of two rows.",
             stock_import(),
         ),
+        ("Waiting for something that is sold out", "Nothing is kept of what has ended.", alert()),
         ("Places of stock", "Each operation moves units from one place to another.", Some(stock())),
     ];
     let mut text = HEAD.to_owned();

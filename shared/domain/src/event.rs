@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{LabelId, ReturnId, SellerId, ShipmentId, UserId},
+    ids::{AlertId, LabelId, ReturnId, SellerId, ShipmentId, UserId, VariantId},
     money::Money,
     order::{CancelReason, Units},
     payment::RefundReason,
@@ -234,6 +234,18 @@ pub enum EventKind {
     VerificationRequested {
         /// Who.
         user: UserId,
+    },
+    /// Something is back in stock, and one is held for a user who waited for it.
+    #[serde(rename = "alert.held")]
+    AlertHeld {
+        /// Who.
+        user: UserId,
+        /// Which of their wishes.
+        alert: AlertId,
+        /// For what.
+        variant: VariantId,
+        /// Until when it is held.
+        expires_at: Timestamp,
     },
 }
 

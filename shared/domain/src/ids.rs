@@ -157,6 +157,10 @@ id!(
     ImportId, "imp"
 );
 id!(
+    /// A place in line for a variant that is sold out; ids sort by when somebody joined.
+    AlertId, "alr"
+);
+id!(
     /// What is sold: one variant of a product. It carries its product's ULID and a number of two digits, so
     /// that the product (and with it every key) follows from the id alone.
     VariantId, "var", 2

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod address;
 pub mod address_check;
+pub mod alert;
 pub mod cart;
 pub mod category;
 pub mod coupon;

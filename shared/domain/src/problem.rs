@@ -120,6 +120,12 @@ pub enum Problem {
     /// Some lines ask for more than is free.
     #[error("not enough stock")]
     InsufficientStock(Vec<Shortage>),
+    /// Nobody has to wait for it: it can be ordered.
+    #[error("{variant} is in stock")]
+    InStock {
+        /// The variant in question.
+        variant: VariantId,
+    },
     /// The buyer has, or would have, more of a variant than one buyer may.
     #[error("no more of {variant} for this buyer")]
     BuyerLimit {

@@ -58,6 +58,13 @@ pub struct OptionValue {
     pub value: String,
 }
 
+/// What a variant is called: its title, with what makes it this variant.
+#[must_use]
+pub fn in_words(title: &str, options: &[OptionValue]) -> String {
+    let chosen = options.iter().map(|option| format!(", {}: {}", option.name, option.value));
+    [title.to_owned()].into_iter().chain(chosen).collect()
+}
+
 /// A listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {

@@ -5,7 +5,10 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::OrderId, stock::QUANTITY_MAX};
+use crate::{
+    ids::{AlertId, OrderId},
+    stock::QUANTITY_MAX,
+};
 
 /// The shard that every variant has.
 pub const FIRST_SHARD: u8 = 0;
@@ -84,6 +87,9 @@ pub struct Origin {
     /// The limit that they count against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<BuyerLimit>,
+    /// For which wish one of them was held before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<AlertId>,
 }
 
 impl Origin {
@@ -91,13 +97,13 @@ impl Origin {
     #[must_use]
     pub fn new(pieces: Vec<Piece>, limit: Option<BuyerLimit>) -> Self {
         let from_the_first = matches!(pieces.as_slice(), [Piece { shard: FIRST_SHARD, .. }]);
-        Self { pieces: if from_the_first { Vec::new() } else { pieces }, limit }
+        Self { pieces: if from_the_first { Vec::new() } else { pieces }, limit, alert: None }
     }
 
     /// Whether nothing has to be remembered.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.pieces.is_empty() && self.limit.is_none()
+        *self == Self::default()
     }
 
     /// The units of a line of `quantity`, shard by shard.
@@ -295,7 +301,7 @@ mod tests {
             let pieces: Vec<Piece> =
                 (0_u8..).zip(pieces).map(|(shard, quantity)| Piece { shard, quantity }).collect();
             let quantity = if pieces.is_empty() { 5 } else { pieces.iter().map(|piece| piece.quantity).sum() };
-            let origin = Origin { pieces, limit: None };
+            let origin = Origin { pieces, ..Origin::default() };
             let (mut done, mut moved) = (0, vec![0_u32; 6]);
             for count in cuts {
                 for piece in origin.units_after(quantity, done, count) {

@@ -1,4 +1,4 @@
-//! Stock: how many of a variant are free, held for unpaid orders, and sold but not shipped. Every operation
+//! Stock: how many of a variant are free, held for somebody, and sold but not shipped. Every operation
 //! moves units from one place to another, so none are made or lost on the way.
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub struct Stock {
     pub seller: SellerId,
     /// Free to be ordered.
     pub available: u32,
-    /// Held for orders that are not paid yet.
+    /// Held for orders that are not paid yet, and for who is next in line.
     pub reserved: u32,
     /// Paid and not shipped yet.
     pub committed: u32,
@@ -36,7 +36,7 @@ pub struct Stock {
 pub enum Place {
     /// Free to be ordered.
     Available,
-    /// Held for an unpaid order.
+    /// Held for an unpaid order, or for who is next in line.
     Reserved,
     /// Paid and not shipped.
     Committed,
@@ -50,9 +50,9 @@ pub enum Place {
 pub enum StockOp {
     /// The variant was listed with its first units.
     Create,
-    /// An order holds units.
+    /// An order holds units, or one is held for who is next in line.
     Reserve,
-    /// An order that was never paid gives its units back.
+    /// An order that was never paid, or somebody who did not order in time, gives units back.
     Release,
     /// The order was paid.
     Commit,
@@ -131,7 +131,7 @@ impl StockOp {
 pub struct Quantities {
     /// Free to be ordered.
     pub available: u32,
-    /// Held for unpaid orders.
+    /// Held for unpaid orders, and for who is next in line.
     pub reserved: u32,
     /// Paid and not shipped.
     pub committed: u32,

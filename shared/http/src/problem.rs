@@ -121,6 +121,7 @@ fn of_problem(problem: &Problem) -> Public {
         Problem::InsufficientStock(_) => {
             public(S::CONFLICT, "insufficient-stock", "There is not enough stock")
         }
+        Problem::InStock { .. } => public(S::CONFLICT, "in-stock", "It is in stock, and can be ordered"),
         Problem::BuyerLimit { .. } => {
             public(S::CONFLICT, "buyer-limit", "One buyer cannot have that many of it")
         }
@@ -184,7 +185,7 @@ fn details(problem: &Problem, body: &mut Map<String, Value>) {
             add("limit", json!(max));
             add("detail", json!(what))
         }
-        Problem::NotForSale { variant } => add("variant", json!(variant)),
+        Problem::NotForSale { variant } | Problem::InStock { variant } => add("variant", json!(variant)),
         Problem::NotShippable { seller, seller_name, country } => {
             add("seller", json!(seller));
             add("seller_name", json!(seller_name));

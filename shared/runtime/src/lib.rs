@@ -5,6 +5,8 @@ pub mod config;
 #[cfg(feature = "gateways")]
 pub mod gateways;
 pub mod logging;
+#[cfg(feature = "queue")]
+pub mod queue;
 pub mod serve;
 pub mod system;
 pub mod worker;

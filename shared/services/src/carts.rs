@@ -12,7 +12,9 @@ use sutler_domain::{
     stock::Stock,
 };
 use sutler_store::{
-    Key, Transaction, Version, Versioned, carts,
+    Key, Transaction, Version, Versioned,
+    alerts::{self, alerts_key},
+    carts,
     catalog::variant_key,
     codec::decode,
     rules::rules_key,
@@ -65,7 +67,7 @@ pub struct PricedLine {
     pub line: CartLine,
     /// What it is; `None` when it is gone or not for sale any more.
     pub variant: Option<Variant>,
-    /// How many are free.
+    /// How many are free for this caller: what is held for them is.
     pub available: u32,
 }
 
@@ -188,19 +190,25 @@ pub async fn get(app: &App, id: &CartId, access: &CartAccess) -> Result<CartPage
     let cart = read(app, id, access, items.first().and_then(Option::as_ref))?.value;
     let rules = rules::read(app, items.get(1).and_then(Option::as_ref))?.value;
     let (lines, quote_hash) = tokio::try_join!(
-        price(app, &cart.lines),
+        price(app, &cart.lines, access.user.as_ref()),
         quotes::estimate_hash(app, &cart, access.user.as_ref(), &rules)
     )?;
     Ok(CartPage { cart, lines, quote_hash })
 }
 
-/// Reads what the lines are and how many of each are free, in one round trip.
-pub(crate) async fn price(app: &App, lines: &[CartLine]) -> Result<Vec<PricedLine>, Error> {
-    let keys: Vec<Key> = lines
+/// Reads what the lines are and how many of each the caller can have, in one round trip.
+pub(crate) async fn price(
+    app: &App,
+    lines: &[CartLine],
+    user: Option<&UserId>,
+) -> Result<Vec<PricedLine>, Error> {
+    let mut keys: Vec<Key> = lines
         .iter()
         .flat_map(|line| [variant_key(&line.variant), stock_key(&line.variant, FIRST_SHARD)])
         .collect();
-    let mut items = app.store.get_many(&keys).await?.into_iter();
+    keys.extend(user.map(alerts_key));
+    // Two batches at the same time, when the cart is full.
+    let mut items = app.store.get_all(&keys).await?.into_iter();
     let mut priced = Vec::with_capacity(lines.len());
     for line in lines {
         let (variant, stock) = (items.next().flatten(), items.next().flatten());
@@ -211,6 +219,12 @@ pub(crate) async fn price(app: &App, lines: &[CartLine]) -> Result<Vec<PricedLin
             variant: variant.map(|read| read.value).filter(Variant::is_active),
             available: stock.map_or(0, |read| read.value.available),
         });
+    }
+    if let Some(user) = user {
+        let alerts = alerts::read(user, items.next().flatten().as_ref())?.value;
+        for line in priced.iter_mut().filter(|line| alerts.held(&line.line.variant, app.now()).is_some()) {
+            line.available = line.available.saturating_add(1);
+        }
     }
     add_shards(app, &mut priced).await?;
     Ok(priced)
@@ -251,7 +265,7 @@ pub async fn put_line(
     }
     let mut cart = load(app, id, access).await?;
     cart.value.put(variant, quantity, app.now())?;
-    let lines = price(app, &cart.value.lines).await?;
+    let lines = price(app, &cart.value.lines, access.user.as_ref()).await?;
     let changed = lines.iter().find(|priced| priced.line.variant == *variant).ok_or(Problem::NotFound)?;
     let found = changed.variant.as_ref().ok_or_else(|| Problem::NotForSale { variant: variant.clone() })?;
     if access.user.as_ref().is_some_and(|user| SellerId::of_user(user) == found.seller) {
@@ -295,7 +309,7 @@ pub async fn remove_line(
     }
     let mut cart = load(app, id, access).await?;
     let removed = cart.value.remove(variant, app.now());
-    let lines = price(app, &cart.value.lines).await?;
+    let lines = price(app, &cart.value.lines, access.user.as_ref()).await?;
     let mut transaction = Transaction::new();
     if removed {
         carts::save(&mut transaction, &cart.value, cart.version)?;
@@ -342,7 +356,7 @@ pub async fn merge(
     let mut own = read(app, &own_id, access, own_item)?;
     let Owner::Guest { .. } = guest.value.owner else { return Err(Problem::NotFound.into()) };
     own.value.merge(&guest.value, app.now());
-    let mut lines = price(app, &own.value.lines).await?;
+    let mut lines = price(app, &own.value.lines, access.user.as_ref()).await?;
     // A guest could put in what turns out to be the user's own.
     let seller = SellerId::of_user(user);
     lines.retain(|priced| priced.variant.as_ref().is_none_or(|variant| variant.seller != seller));

@@ -165,7 +165,7 @@ pub async fn put_in_cart(
     }
     cart.value.coupon = Some(found.coupon.code);
     cart.value.updated_at = app.now();
-    let lines = price(app, &cart.value.lines).await?;
+    let lines = price(app, &cart.value.lines, access.user.as_ref()).await?;
     let mut transaction = Transaction::new();
     stored::save(&mut transaction, &cart.value, cart.version)?;
     Ok(app.store.commit(transaction, once, &CartPage::changed(cart.value, lines)).await?)
@@ -186,7 +186,7 @@ pub async fn remove_from_cart(
     }
     let item = app.store.get(&stored::cart_key(id)).await?;
     let mut cart = carts::read(app, id, access, item.as_ref())?;
-    let lines = price(app, &cart.value.lines).await?;
+    let lines = price(app, &cart.value.lines, access.user.as_ref()).await?;
     let mut transaction = Transaction::new();
     if cart.value.coupon.take().is_some() {
         cart.value.updated_at = app.now();

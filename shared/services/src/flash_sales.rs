@@ -14,7 +14,8 @@ use sutler_domain::{
 use sutler_store::{
     StoreError, Transaction, Version, Versioned,
     catalog::replace_variant,
-    flash_sales::{self, FLASH_PARTITIONS, FlashRecord},
+    flash_sales::{self, FlashRecord},
+    orders::DUE_SHARDS,
     stock::{self, ShardedStock},
 };
 
@@ -190,7 +191,7 @@ async fn give_up_shards(
 /// The first failure, after all the others were tried; what was moved stays moved.
 pub async fn balance_all(app: &App) -> Result<u64, Error> {
     let (mut moved, mut failure) = (0_u64, None);
-    for partition in 0..FLASH_PARTITIONS {
+    for partition in 0..DUE_SHARDS {
         let mut last = None;
         for _ in 0..FINDS_MAX {
             let found = app.store.spread_variants(partition, last.as_ref(), FOUND_AT_ONCE).await?;

@@ -9,6 +9,7 @@ mod orders;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sutler_domain::{
+    alert::{Alert, Alerts},
     coupon::{Coupon, CouponCode},
     ids::{OrderId, UserId, VariantId},
     ledger::LedgerTx,
@@ -21,6 +22,7 @@ use sutler_domain::{
 };
 use sutler_store::{
     Item, StoreError, Table,
+    alerts::Place,
     codec::decode,
     coupons::CouponUse,
     db::key_part,
@@ -33,7 +35,7 @@ use crate::{App, Error};
 const PAGES_MAX: usize = 64;
 /// How long a refund may be under way before it counts as stuck.
 const REFUND_SECONDS_MAX: i64 = 3_600;
-/// How long after its time an unpaid order may wait for the sweep.
+/// How long after its time an unpaid order, or a unit that is held for somebody, may wait for the sweep.
 const EXPIRY_SLACK_SECONDS: i64 = 600;
 
 /// What a check found.
@@ -61,6 +63,8 @@ struct Books {
     stocks: BTreeMap<(VariantId, u8), Stock>,
     sales: BTreeMap<VariantId, FlashSale>,
     allowances: BTreeMap<(VariantId, UserId, u32), u32>,
+    alerts: Vec<Alert>,
+    places: Vec<Place>,
     coupons: BTreeMap<CouponCode, Coupon>,
     coupon_uses: BTreeMap<(CouponCode, UserId), u32>,
     ledger: Vec<LedgerTx>,
@@ -79,6 +83,7 @@ pub async fn check(app: &App) -> Result<Findings, Error> {
     let mut problems = Vec::new();
     books.check_stock(&mut problems);
     books.check_allowances(&mut problems);
+    books.check_line(app, &mut problems);
     books.check_orders(app, &mut problems);
     books.check_lines(app, &mut problems);
     books.check_sums(&mut problems);
@@ -147,6 +152,8 @@ impl Books {
                 let Allowance { variant, buyer, round, bought } = decode::<Allowance>(item)?.value;
                 self.allowances.insert((variant, buyer, round), bought);
             }
+            "alerts" => self.alerts.extend(decode::<Alerts>(item)?.value.alerts),
+            "place" => self.places.push(decode::<Place>(item)?.value),
             "coupon" => {
                 let coupon = decode::<Coupon>(item)?.value;
                 self.coupons.insert(coupon.code.clone(), coupon);

@@ -356,6 +356,15 @@ pub struct StockChange {
     pub at: Timestamp,
 }
 
+impl StockChange {
+    /// The variant, when this shard has units of it and had none.
+    #[must_use]
+    pub fn back_in_stock(&self) -> Option<&VariantId> {
+        let had_none = self.before.as_ref().is_some_and(|before| before.available() == 0);
+        (had_none && self.after.available() > 0).then(|| self.after.variant())
+    }
+}
+
 /// Appends a movement for each version of stock, in order. Doing it again changes nothing.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Use cases: each joins rules, database and providers into one business step.
 
 pub mod addresses;
+pub mod alerts;
 pub mod app;
 pub mod auth;
 pub mod carts;

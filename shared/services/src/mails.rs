@@ -1,12 +1,14 @@
 //! Which mails an event leads to, and what they say.
 
 use sutler_domain::{
+    alert::Alert,
     event::{Event, EventKind, Side},
-    ids::{OrderId, ReturnId, SellerId, ShipmentId, UserId},
+    ids::{AlertId, OrderId, ReturnId, SellerId, ShipmentId, UserId},
     money::Money,
     order::{CancelReason, OrderLine, Part, Totals, Units},
     payment::RefundReason,
     problem::Problem,
+    product::in_words,
     refund::Destination,
 };
 use sutler_store::{mail_claims::Claim, orders::OrderAggregate};
@@ -92,6 +94,9 @@ pub async fn sent(app: &App, mail: &str) -> Result<(), Error> {
 pub async fn letters(app: &App, event: &Event) -> Result<Vec<Letter>, Error> {
     match &event.event {
         EventKind::VerificationRequested { user } => Ok(verification(app, user).await?.into_iter().collect()),
+        EventKind::AlertHeld { user, alert, .. } => {
+            Ok(back_in_stock(app, user, alert).await?.into_iter().collect())
+        }
         EventKind::OrderPlaced { .. }
         | EventKind::OrderPaid { .. }
         | EventKind::OrderCancelled { .. }
@@ -132,6 +137,27 @@ async fn verification(app: &App, user: &UserId) -> Result<Option<Letter>, Error>
             format!("Or paste this code: {}", mail.token),
         ],
         link: Some(format!("{}/verify-email?token={}", app.settings.frontend_url, mail.token)),
+    }))
+}
+
+/// Nothing when the unit was ordered, given up or over before anybody could write of it.
+async fn back_in_stock(app: &App, user: &UserId, id: &AlertId) -> Result<Option<Letter>, Error> {
+    let (alerts, user) = tokio::try_join!(app.store.alerts(user), app.store.user(user))?;
+    let alert = alerts.value.alerts.iter().find(|alert| alert.id == *id);
+    let held = alert.filter(|alert| alert.held(app.now()).is_some());
+    let Some(((alert, end), user)) = held.zip(held.and_then(Alert::expires_at)).zip(user) else {
+        return Ok(None);
+    };
+    let name = user.value.username.as_str();
+    Ok(Some(Letter {
+        to: user.value.email.as_str().to_owned(),
+        subject: format!("{} is back in stock", alert.title),
+        paragraphs: vec![
+            format!("Hello {name},"),
+            format!("{} is back, and one is held for you until {}.", alert.title, end.in_words()),
+            "Please order it before then. After that it goes to whoever is next in line.".to_owned(),
+        ],
+        link: Some(format!("{}/products/{}", app.settings.frontend_url, alert.variant.product())),
     }))
 }
 
@@ -214,7 +240,8 @@ async fn about_order(app: &App, order: &OrderAggregate, event: &EventKind) -> Re
         | EventKind::LabelBought { .. }
         | EventKind::LabelVoided { .. }
         | EventKind::UserVerified { .. }
-        | EventKind::VerificationRequested { .. } => Vec::new(),
+        | EventKind::VerificationRequested { .. }
+        | EventKind::AlertHeld { .. } => Vec::new(),
     })
 }
 
@@ -301,10 +328,7 @@ fn listed(part: &Part, lines: impl Iterator<Item = String>) -> String {
 }
 
 fn named(line: &OrderLine, quantity: u32) -> String {
-    let option =
-        |option: &sutler_domain::product::OptionValue| format!(", {}: {}", option.name, option.value);
-    let options: Vec<String> = line.options.iter().map(option).collect();
-    format!("{quantity} × {}{}", line.title, options.concat())
+    format!("{quantity} × {}", in_words(&line.title, &line.options))
 }
 
 fn shipped(part: &Part, id: &ShipmentId) -> Vec<String> {

@@ -3,11 +3,14 @@
 mod ending;
 mod reading;
 
+use std::collections::HashMap;
+
 use sutler_domain::{
     address::Address,
+    alert::{Alerts, HeldUnit},
     event::EventKind,
     idempotency::{Answer, Once},
-    ids::{AddressId, CartId, OrderId, SellerId, UserId},
+    ids::{AddressId, CartId, OrderId, SellerId, UserId, VariantId},
     ledger::{LedgerTx, Purpose},
     money::Money,
     order::{Order, OrderState, Part},
@@ -15,9 +18,10 @@ use sutler_domain::{
     quote::Rules,
     shipping::Choices,
     tax::Destination,
+    time::Timestamp,
 };
 use sutler_store::{
-    StoreError, Transaction, Versioned, carts,
+    StoreError, Transaction, Versioned, alerts, carts,
     codec::decode,
     events, idempotency, ledger,
     orders::{self, OrderAggregate},
@@ -72,16 +76,36 @@ struct Checkout {
     user: User,
     address: Address,
     rules: Rules,
+    alerts: Versioned<Alerts>,
 }
 
-/// Places an order: stock reserved, coupon used, order written, cart emptied, answer remembered, all in one step.
-/// Three round trips whatever the size of the cart, and no provider is asked.
+impl Checkout {
+    /// The cart after everything in it was ordered.
+    fn emptied(&self, order: &OrderId, now: Timestamp) -> ReadCart {
+        let mut cart = self.cart.clone();
+        cart.value.lines.clear();
+        cart.value.coupon = None;
+        cart.value.last_order = Some(order.clone());
+        cart.value.updated_at = now;
+        cart
+    }
+
+    /// Orders what is held for the buyer.
+    fn take_held(&mut self, parts: &[Part], now: Timestamp) -> HashMap<VariantId, HeldUnit> {
+        let alerts = &mut self.alerts.value;
+        let lines = parts.iter().flat_map(|part| &part.lines);
+        lines.filter_map(|line| Some((line.variant.clone(), alerts.take(&line.variant, now)?))).collect()
+    }
+}
+
+/// Places an order: stock reserved, coupon used, order written, cart emptied, answer remembered, all in one step. What is
+/// held for the buyer comes first, and the hold ends in that step. Three round trips whatever the size of the cart, and no provider is asked.
 ///
 /// # Errors
 /// [`Problem::QuoteChanged`] with the new quote, [`Problem::InsufficientStock`] naming every short line,
 /// [`Problem::Coupon`] when another order was faster to use it up, and the refusals of a cart.
 pub async fn place(app: &App, command: &PlaceOrder, once: &Once<PlacedOrder>) -> Result<Answer, Error> {
-    let checkout = match read_checkout(app, command, once).await? {
+    let mut checkout = match read_checkout(app, command, once).await? {
         Ok(checkout) => checkout,
         Err(answer) => return Ok(answer),
     };
@@ -98,21 +122,21 @@ pub async fn place(app: &App, command: &PlaceOrder, once: &Once<PlacedOrder>) ->
     if quote.quote.totals.total.is_zero() {
         return Err(Problem::NothingToPay.into());
     }
-    let mut cart = checkout.cart.clone();
     let placed = draft(app, command, &checkout, &quote);
+    let cart = checkout.emptied(&placed.order.id, placed.order.placed_at);
+    let given = checkout.take_held(&placed.parts, placed.order.placed_at);
     let sales = reservations::sales(&basket.lines);
-    let mut held = Reservation::new(&placed.order.id, &command.buyer, &placed.parts, &sales)?;
+    let mut held = Reservation::new(&placed.order.id, &command.buyer, &placed.parts, &sales, &given)?;
     let used = basket.coupon.as_ref().zip(quote.quote.used_coupon());
-    cart.value.lines.clear();
-    cart.value.coupon = None;
-    cart.value.last_order = Some(placed.order.id.clone());
-    cart.value.updated_at = app.now();
     // As a rule once; again while units that are not at their first place are found elsewhere.
     loop {
         let mut placed = placed.clone();
         held.note(&mut placed.parts);
         let mut transaction = Transaction::new();
         let guards = held.hold(&mut transaction);
+        if !given.is_empty() {
+            alerts::save(&mut transaction, &checkout.alerts.value, checkout.alerts.version)?;
+        }
         let placed_event = EventKind::OrderPlaced {
             total: placed.order.totals.total,
             expires_at: app.now().plus_seconds(app.settings.order_expiry_s),
@@ -145,7 +169,8 @@ pub async fn place(app: &App, command: &PlaceOrder, once: &Once<PlacedOrder>) ->
     }
 }
 
-/// The first round trip: cart, stored answer, user, address and the marketplace's rules at once.
+/// The first round trip: cart, stored answer, user, address, the marketplace's rules and what is held for the buyer at
+/// once.
 async fn read_checkout(
     app: &App,
     command: &PlaceOrder,
@@ -156,12 +181,13 @@ async fn read_checkout(
         user_key(&command.buyer),
         address_key(&command.buyer, &command.address),
         rules_key(),
+        alerts::alerts_key(&command.buyer),
     ];
     keys.extend(once.key.as_ref().map(idempotency::once_key));
     let items = app.store.get_many(&keys).await?;
     let item = |index: usize| items.get(index).and_then(Option::as_ref);
     if let Some(key) = &once.key
-        && let Some(answer) = idempotency::stored_answer(key, item(4), once.at)?
+        && let Some(answer) = idempotency::stored_answer(key, item(5), once.at)?
     {
         return Ok(Err(answer));
     }
@@ -174,7 +200,8 @@ async fn read_checkout(
     let address = item(2).ok_or_else(|| Problem::field("/address", "unknown"))?;
     let address = addresses::destination(decode::<AddressEntry>(address)?.value)?;
     let rules = rules::read(app, item(3))?.value;
-    Ok(Ok(Checkout { cart, user: user.value, address, rules }))
+    let alerts = alerts::read(&command.buyer, item(4))?;
+    Ok(Ok(Checkout { cart, user: user.value, address, rules, alerts }))
 }
 
 fn draft(app: &App, command: &PlaceOrder, checkout: &Checkout, quote: &CartQuote) -> PlacedOrder {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use sutler_domain::{
+    alert::HeldUnit,
     cart::CartLine,
     ids::{OrderId, UserId, VariantId},
     order::{OrderLine, Part},
@@ -73,6 +74,46 @@ struct Hold {
     quantity: u32,
     sale: FlashSale,
     origin: Origin,
+    /// One of the units, if it is held for the buyer already.
+    given: Option<HeldUnit>,
+}
+
+impl Hold {
+    /// The shard at which to look first.
+    fn home(&self, order: &OrderId) -> u8 {
+        self.given.as_ref().map_or_else(|| home(order, self.sale.shards), |unit| unit.shard)
+    }
+
+    /// How many units have to be found.
+    fn missing(&self) -> u32 {
+        self.quantity.saturating_sub(u32::from(self.given.is_some()))
+    }
+
+    fn is_of_given(&self, piece: &Piece) -> bool {
+        self.given.as_ref().is_some_and(|unit| unit.shard == piece.shard)
+    }
+
+    /// Takes the missing units from these shards, after the one that is held already.
+    fn take_from(&mut self, missing: Vec<Piece>) {
+        let (beside, mut pieces): (Vec<Piece>, Vec<Piece>) =
+            missing.into_iter().filter(|piece| piece.quantity > 0).partition(|piece| self.is_of_given(piece));
+        if let Some(HeldUnit { shard, .. }) = self.given {
+            let quantity = beside.first().map_or(1, |piece| piece.quantity.saturating_add(1));
+            pieces.insert(0, Piece { shard, quantity });
+        }
+        let alert = self.given.as_ref().map(|unit| unit.alert.clone());
+        self.origin = Origin { alert, ..Origin::new(pieces, self.origin.limit) };
+    }
+
+    /// From where units have to be moved.
+    fn to_move(&self) -> Vec<Piece> {
+        let mut pieces = self.origin.units(self.quantity);
+        for piece in pieces.iter_mut().filter(|piece| self.is_of_given(piece)) {
+            piece.quantity = piece.quantity.saturating_sub(1);
+        }
+        pieces.retain(|piece| piece.quantity > 0);
+        pieces
+    }
 }
 
 /// What a write of the reservation is about.
@@ -109,7 +150,7 @@ pub(crate) fn sales(wanted: &[(CartLine, Variant)]) -> HashMap<VariantId, FlashS
 }
 
 impl Reservation {
-    /// Every line from the shard that the order's id leads to.
+    /// Every line from the shard that the order's id leads to, or from the one in which a unit is held for the buyer.
     ///
     /// # Errors
     /// [`Problem::BuyerLimit`] when a line alone is more than one buyer may have, [`Problem::Invalid`] when there
@@ -119,6 +160,7 @@ impl Reservation {
         buyer: &UserId,
         parts: &[Part],
         sales: &HashMap<VariantId, FlashSale>,
+        given: &HashMap<VariantId, HeldUnit>,
     ) -> Result<Self, Problem> {
         let mut holds = Vec::new();
         for line in parts.iter().flat_map(|part| &part.lines) {
@@ -129,8 +171,10 @@ impl Reservation {
                 return Err(Problem::BuyerLimit { variant, limit: limit.max, bought: 0 });
             }
             let (variant, quantity) = (line.variant.clone(), line.quantity);
-            let pieces = vec![Piece { shard: home(order, sale.shards), quantity }];
-            holds.push(Hold { variant, quantity, sale, origin: Origin::new(pieces, limit) });
+            let (given, origin) = (given.get(&variant).cloned(), Origin::new(Vec::new(), limit));
+            let mut hold = Hold { variant, quantity, sale, origin, given };
+            hold.take_from(vec![Piece { shard: hold.home(order), quantity: hold.missing() }]);
+            holds.push(hold);
         }
         let (buyer, order) = (buyer.clone(), order.clone());
         let reservation = Self { buyer, order, holds, lookout: Lookout::default(), tries: 0 };
@@ -157,7 +201,7 @@ impl Reservation {
         let mut guards = Vec::new();
         for (at, hold) in self.holds.iter().enumerate() {
             let Hold { variant, quantity, origin, .. } = hold;
-            let (pieces, order) = (origin.units(*quantity), self.order.as_str());
+            let (pieces, order) = (hold.to_move(), self.order.as_str());
             let held = stock::move_pieces(transaction, StockOp::Reserve, variant, &pieces, order);
             guards.extend(held.into_iter().map(|guard| (guard, at, About::Stock)));
             if let Some(limit) = origin.limit {
@@ -222,12 +266,15 @@ impl Reservation {
         for (at, (found, is_settled)) in short.iter().zip(looks) {
             let Some(hold) = self.holds.get_mut(*at) else { continue };
             hold.sale = found.sale();
-            match choose(&found.available(), home(&self.order, hold.sale.shards), hold.quantity) {
-                Some(pieces) => hold.origin = Origin::new(pieces, hold.origin.limit),
+            match choose(&found.available(), hold.home(&self.order), hold.missing()) {
+                Some(pieces) => hold.take_from(pieces),
                 None if is_settled => shortages.push(Shortage {
                     variant: hold.variant.clone(),
                     requested: hold.quantity,
-                    available: found.total().map_or(0, |total| total.value.available),
+                    available: found
+                        .total()
+                        .map_or(0, |total| total.value.available)
+                        .saturating_add(u32::from(hold.given.is_some())),
                 }),
                 None => all_found = false,
             }
@@ -249,8 +296,7 @@ impl Reservation {
                 // Somebody else may have been faster; the order's own conditions decide.
                 shift(app, &hold.variant, step, version).await?;
             }
-            let whole = vec![Piece { shard: first.shard, quantity: hold.quantity }];
-            hold.origin = Origin::new(whole, hold.origin.limit);
+            hold.take_from(vec![Piece { shard: first.shard, quantity: hold.missing() }]);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! `SKU#<product>#0` / `FLASH#<variant>` in Commerce: how a variant in demand is sold; its variant item has a copy.
 //! `LIMIT#<variant>#<user>` / `ROUND#<number>`: how many a buyer has of it.
 //!
-//! The index `by_due` finds what is spread, over [`FLASH_PARTITIONS`] partitions, for the rebalancer.
+//! The index `by_due` finds what is spread, over [`DUE_SHARDS`](crate::orders::DUE_SHARDS) partitions, for the rebalancer.
 
 use serde::{Deserialize, Serialize};
 use sutler_domain::{
@@ -14,12 +14,10 @@ use crate::{
     db::{Query, Range, Store},
     error::{Guard, Item, StoreError},
     keys::{Key, Table},
+    orders::due_shard,
     stock::partition,
     write::{Expression, Transaction},
 };
-
-/// Over how many partitions of `by_due` the variants that are spread are spread themselves.
-pub const FLASH_PARTITIONS: u8 = 4;
 
 /// How a variant is sold, beside its stock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +56,7 @@ pub fn allowance_key(variant: &VariantId, buyer: &UserId, round: u32) -> Key {
 }
 
 fn index_partition(variant: &VariantId) -> String {
-    let sum = variant.as_str().bytes().fold(0_u8, u8::wrapping_add);
-    format!("FLASH#{}", sum.checked_rem(FLASH_PARTITIONS).unwrap_or(0))
+    format!("FLASH#{}", due_shard(variant.as_str()))
 }
 
 /// Writes the record, new or still at the version that was read. Only what is spread is in the index.

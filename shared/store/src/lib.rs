@@ -1,5 +1,6 @@
 //! DynamoDB: one file per aggregate over a small core. Every write has a condition.
 
+pub mod alerts;
 pub mod carriage;
 pub mod carts;
 pub mod catalog;

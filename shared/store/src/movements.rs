@@ -40,6 +40,18 @@ impl StockImage {
         Quantities { available, reserved, committed, partner }
     }
 
+    /// The variant.
+    #[must_use]
+    pub fn variant(&self) -> &VariantId {
+        &self.variant
+    }
+
+    /// How many units are free.
+    #[must_use]
+    pub fn available(&self) -> u32 {
+        self.available
+    }
+
     /// The movement that led from `before` to this version, not sealed yet.
     #[must_use]
     pub fn movement(self, before: Option<&Self>, at: Timestamp) -> Movement {

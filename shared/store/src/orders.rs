@@ -57,9 +57,9 @@ fn guests_partition(guest: &UserId) -> String {
     format!("GUEST#{guest}")
 }
 
-/// Which partitions of the due index an order and its payments are in.
-pub(crate) fn due_shard(id: &OrderId) -> u8 {
-    id.as_str().bytes().fold(0_u8, u8::wrapping_add).checked_rem(DUE_SHARDS).unwrap_or(0)
+/// Which partitions of the due index something and what belongs to it are in, by its id.
+pub(crate) fn due_shard(id: &str) -> u8 {
+    id.bytes().fold(0_u8, u8::wrapping_add).checked_rem(DUE_SHARDS).unwrap_or(0)
 }
 
 /// Sort keys of instants sort like the instants.
@@ -108,7 +108,7 @@ fn order_item(order: &Order, version: Version) -> Result<(Key, Item), StoreError
     index("gsi1pk", format!("BUYER#{}", order.buyer));
     index("gsi1sk", order.id.as_str().to_owned());
     if let OrderState::AwaitingPayment { expires_at } = &order.state {
-        index("gsi3pk", format!("EXPIRY#{}", due_shard(&order.id)));
+        index("gsi3pk", format!("EXPIRY#{}", due_shard(order.id.as_str())));
         index("gsi3sk", format!("{}#{}", instant(*expires_at), order.id));
     }
     Ok((key, item))
@@ -120,7 +120,7 @@ fn part_item(part: &Part, version: Version) -> Result<(Key, Item), StoreError> {
     item.insert("gsi2pk".to_owned(), text(format!("SELLER#{}", part.seller)));
     item.insert("gsi2sk".to_owned(), text(part.order.as_str()));
     if let Some(at) = part.ask_about_labels_at() {
-        item.insert("gsi3pk".to_owned(), text(format!("LABEL#{}", due_shard(&part.order))));
+        item.insert("gsi3pk".to_owned(), text(format!("LABEL#{}", due_shard(part.order.as_str()))));
         item.insert("gsi3sk".to_owned(), text(format!("{}#{}", instant(at), part.order)));
     }
     Ok((key, item))
@@ -130,7 +130,7 @@ pub(crate) fn payment_item(payment: &Payment, version: Version) -> Result<(Key, 
     let key = payment_key(&payment.order, payment.attempt);
     let mut item = encode(&key, "payment", version, payment)?;
     if let Some(since) = payment.undecided_since() {
-        item.insert("gsi3pk".to_owned(), text(format!("PAYMENT#{}", due_shard(&payment.order))));
+        item.insert("gsi3pk".to_owned(), text(format!("PAYMENT#{}", due_shard(payment.order.as_str()))));
         item.insert("gsi3sk".to_owned(), text(format!("{}#{}", instant(since), payment.order)));
     }
     Ok((key, item))

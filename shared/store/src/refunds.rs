@@ -32,7 +32,7 @@ fn refund_item(refund: &Refund, version: Version) -> Result<(Key, Item), StoreEr
     let key = refund_key(&refund.order, refund.attempt, refund.number);
     let mut item = encode(&key, "refund", version, refund)?;
     if let Some(since) = refund.undecided_since() {
-        item.insert("gsi3pk".to_owned(), text(format!("REFUND#{}", due_shard(&refund.order))));
+        item.insert("gsi3pk".to_owned(), text(format!("REFUND#{}", due_shard(refund.order.as_str()))));
         item.insert("gsi3sk".to_owned(), text(format!("{}#{}", instant(since), refund.order)));
     }
     Ok((key, item))

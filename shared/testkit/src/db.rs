@@ -73,6 +73,15 @@ impl TestDb {
         Self { wire, reader: Arc::default(), client }
     }
 
+    /// Stops recording changes. Each record costs the engine a look at all those before, which is nothing that DynamoDB
+    /// does: whoever measures many thousand writes does without.
+    ///
+    /// # Panics
+    /// When the engine fails.
+    pub fn stop_streams(&self) {
+        tables::stop_streams(&self.wire.engine);
+    }
+
     /// The real SDK client on this database, without retries of its own.
     #[must_use]
     pub fn client(&self) -> Client {

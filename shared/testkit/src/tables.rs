@@ -67,3 +67,12 @@ pub(crate) fn create(engine: &Database) {
         engine.update_time_to_live(ttl).expect("time to live is switched on");
     }
 }
+
+/// Switches every stream off.
+pub(crate) fn stop_streams(engine: &Database) {
+    for table in TABLES {
+        let off = json!({ "TableName": table, "StreamSpecification": { "StreamEnabled": false } });
+        let off = serde_json::from_value(off).expect("a change of a table");
+        engine.update_table(off).expect("the table is changed");
+    }
+}

@@ -10,6 +10,7 @@ use sutler_providers::{
     Answer, Fault, Providers, chapa,
     paypal::{self, Operation, ROOT},
 };
+use sutler_runtime::queue::Sender;
 use sutler_testkit::{FakeClock, TestAnswer, TestCall, TestCloud};
 
 use crate::{
@@ -28,8 +29,7 @@ fn webhook(cloud: &TestCloud, clock: &FakeClock, secret: &str) -> Webhook {
         clock: Arc::new(clock.clone()),
         secrets: cloud.secrets(60),
         secret_id: secret.to_owned(),
-        queue: cloud.queue(),
-        queue_url: QUEUE.to_owned(),
+        queue: Sender::new(cloud.queue(), QUEUE),
     }
 }
 

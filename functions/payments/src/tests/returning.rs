@@ -1,5 +1,6 @@
 //! Buyers who come back from a provider's pages, and anybody who pretends to.
 
+use sutler_runtime::queue::Sender;
 use sutler_testkit::{Queued, TestAnswer, TestCall, TestCloud};
 
 use crate::return_from_provider::{Returns, handle};
@@ -9,7 +10,7 @@ const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/000000000000/payment
 
 fn returns(cloud: &TestCloud) -> Returns {
     let frontend_url = "https://shop.example.com".to_owned();
-    Returns { queue: cloud.queue(), queue_url: QUEUE.to_owned(), frontend_url }
+    Returns { queue: Sender::new(cloud.queue(), QUEUE), frontend_url }
 }
 
 fn back(gateway: &str) -> TestCall {

@@ -4,6 +4,7 @@ use aws_lc_rs::hmac;
 use serde_json::json;
 use sutler_domain::time::{Clock, Timestamp};
 use sutler_http::{Body, Request};
+use sutler_runtime::queue::Sender;
 use sutler_testkit::{FakeClock, Queued, TestAnswer, TestCall, TestCloud};
 
 use crate::{stripe_webhook, webhook::Webhook};
@@ -45,8 +46,7 @@ impl Endpoint {
             clock: Arc::new(clock.clone()),
             secrets: cloud.secrets(60),
             secret_id: "stripe-webhook".to_owned(),
-            queue: cloud.queue(),
-            queue_url: QUEUE.to_owned(),
+            queue: Sender::new(cloud.queue(), QUEUE),
         };
         Self { clock, cloud, webhook }
     }

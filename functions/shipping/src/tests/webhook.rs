@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sutler_domain::time::Clock;
 use sutler_http::Request;
 use sutler_providers::shippo::signature;
+use sutler_runtime::queue::Sender;
 use sutler_services::tracking::{Heard, Told};
 use sutler_testkit::{FakeClock, TestAnswer, TestCall, TestCloud};
 
@@ -44,8 +45,7 @@ impl Shippo {
             secrets: cloud.secrets(60),
             signing_id: "shippo-webhook".to_owned(),
             token_id: "shippo-token".to_owned(),
-            queue: cloud.queue(),
-            queue_url: QUEUE.to_owned(),
+            queue: Sender::new(cloud.queue(), QUEUE),
         };
         Self { cloud, clock, webhook }
     }

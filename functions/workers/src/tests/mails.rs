@@ -36,7 +36,7 @@ impl Market {
         Post { app: self.test.app.clone(), mailer: Arc::new(self.cloud.mailer()) }
     }
 
-    async fn send(&self, events: &[Value]) -> Vec<String> {
+    pub(super) async fn send(&self, events: &[Value]) -> Vec<String> {
         deliver(&self.post(), send_mail::handle, events).await
     }
 

@@ -9,14 +9,18 @@ use sutler_domain::{
     ids::{OrderId, UserId},
     order::Units,
 };
-use sutler_runtime::worker::{self, QueueMessage};
+use sutler_runtime::{
+    queue::Sender,
+    worker::{self, QueueMessage},
+};
 use sutler_services::{gateways::Gateways, returns};
 use sutler_store::stream::StreamRecord;
-use sutler_testkit::{Change, FakeGateway, Logs, TestApp, broken};
+use sutler_testkit::{Change, FakeGateway, Logs, TestApp, TestCloud, broken};
 
 use super::{Market, delivered, event, kinds};
 use crate::{
-    process_payment_events, publish_events, record_stock_movements,
+    process_payment_events, publish_events,
+    record_stock_movements::{self, Bookkeeper},
     run_payment_commands::{self, PaymentCommands},
     send_mail,
 };
@@ -176,8 +180,10 @@ async fn the_sample_events_have_the_shape_that_the_workers_read() {
     let sample = include_str!("../../../../events/record_stock_movements.json");
     let batch = serde_json::from_str(sample).unwrap();
     let test = TestApp::new().await;
-    let record = |app, records| record_stock_movements::handle(app, records);
-    worker::stream_batch(&test.app, &record, batch).await.unwrap();
+    let (app, queue) = (test.app.clone(), Sender::new(TestCloud::default().queue(), "queue"));
+    let bookkeeper = Bookkeeper { app, queue };
+    let record = |state, records| record_stock_movements::handle(state, records);
+    worker::stream_batch(&bookkeeper, &record, batch).await.unwrap();
 }
 
 #[tokio::test]
@@ -271,7 +277,7 @@ async fn no_record_and_no_message_upsets_a_worker() {
         for record in broken(&change.record, 100) {
             let Ok(record) = serde_json::from_value::<StreamRecord>(record) else { continue };
             drop(publish_events::handle(&bus, vec![record.clone()]).await);
-            drop(record_stock_movements::handle(&market.test.app, vec![record]).await);
+            drop(record_stock_movements::record(&market.test.app, vec![record]).await);
         }
     }
     market.publish(&changes).await.unwrap();

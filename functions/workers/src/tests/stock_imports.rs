@@ -7,6 +7,7 @@ use sutler_domain::{
     ids::{ImportId, VariantId},
     stock_import::{Counts, StockImport},
 };
+use sutler_runtime::queue::Sender;
 use sutler_services::stock_imports::{self, GoOn, file_key};
 use sutler_testkit::{Fault, Operation, Rule, broken};
 
@@ -20,8 +21,7 @@ impl Market {
         Imports {
             app: self.test.app.clone(),
             files: Arc::new(self.cloud.files()),
-            queue: self.cloud.queue(),
-            queue_url: QUEUE.to_owned(),
+            queue: Sender::new(self.cloud.queue(), QUEUE),
         }
     }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use sutler_domain::{
     address::{Address, AddressDraft},
-    ids::{ImportId, LabelId, OrderId, ProductId, ReturnId, SellerId, ShipmentId, UserId, VariantId},
+    alert::{Alert, Alerts, HOLD_SECONDS},
+    ids::{
+        AlertId, ImportId, LabelId, OrderId, ProductId, ReturnId, SellerId, ShipmentId, UserId, VariantId,
+    },
     label::{Label, LabelState, Postage, VOID_PATIENCE_S},
     money::{BasisPoints, Currency, Money},
     order::{CancelReason, Change, Fulfilment, Order, OrderLine, OrderState, Part, Progress, Totals, Units},
@@ -382,6 +385,38 @@ pub fn stock() -> String {
         text.push_str(&format!("    {from} --> {to}: {}\n", ops.join(", ")));
     }
     text
+}
+
+/// A wish for what is sold out.
+pub fn alert() -> Option<String> {
+    let id = AlertId::parse(&format!("alr_{ULID}")).ok()?;
+    let (none, wish) = (Alerts::none(user()?), Alert::new(id, variant()?, String::new()));
+    let after = |alerts: &Alerts, command: fn(&mut Alerts) -> Option<Change>| {
+        let mut alerts = alerts.clone();
+        command(&mut alerts).map(|_| alerts)
+    };
+    let mut waiting = none.clone();
+    waiting.join(wish).ok().map(drop)?;
+    let come: fn(&mut Alerts) -> Option<Change> = |a| {
+        let id = a.alerts.first()?.id.clone();
+        a.hold(&id, 0, BEFORE).map(|_| Change::Applied)
+    };
+    let held = after(&waiting, come)?;
+    let commands: [Command<Alerts>; 5] = [
+        ("the user joins", |a| {
+            let id = AlertId::parse(&format!("alr_{ULID}")).ok()?;
+            a.join(Alert::new(id, variant()?, String::new())).ok()
+        }),
+        ("a unit is there, and it is their turn", come),
+        ("the user orders it", |a| a.take(&variant()?, NOW).map(|_| Change::Applied)),
+        ("a quarter of an hour is over", |a| {
+            let lapsed = a.lapse(BEFORE.plus_seconds(HOLD_SECONDS));
+            (!lapsed.is_empty()).then_some(Change::Applied)
+        }),
+        ("the user gives it up", |a| a.leave(&variant()?).map(|_| Change::Applied)),
+    ];
+    let name = |alerts: &Alerts| alerts.alerts.first().map_or("none", |alert| alert.state.name());
+    Some(draw("none", &[none, waiting, held], name, &commands))
 }
 
 fn row_results(count: usize) -> Vec<RowResult> {

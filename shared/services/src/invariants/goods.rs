@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sutler_domain::{
+    alert::AlertState,
     coupon::{CouponCode, UsedCoupon},
     ids::{UserId, VariantId},
     order::{Order, OrderState, PartState},
 };
 
-use super::Books;
+use super::{Books, EXPIRY_SLACK_SECONDS};
+use crate::App;
 
 impl Books {
-    /// What is reserved is what orders wait to pay for; what is committed is what sellers are to ship.
+    /// What is reserved is what orders wait to pay for, and what is held for who is next in line; what is committed is
+    /// what sellers are to ship.
     pub(super) fn check_stock(&self, problems: &mut Vec<String>) {
         let mut reserved: BTreeMap<(VariantId, u8), u64> = BTreeMap::new();
         let mut committed: BTreeMap<(VariantId, u8), u64> = BTreeMap::new();
@@ -25,6 +28,12 @@ impl Books {
                     let sum = held.entry((line.variant.clone(), piece.shard)).or_default();
                     *sum = sum.saturating_add(u64::from(piece.quantity));
                 }
+            }
+        }
+        for alert in &self.alerts {
+            if let AlertState::Held { shard, .. } = alert.state {
+                let sum = reserved.entry((alert.variant.clone(), shard)).or_default();
+                *sum = sum.saturating_add(1);
             }
         }
         let sold: BTreeSet<_> = reserved.keys().chain(committed.keys()).collect();
@@ -44,6 +53,23 @@ impl Books {
                 if u64::from(found) != due {
                     problems.push(format!("{variant} has {found} {what}, but its orders hold {due}"));
                 }
+            }
+        }
+    }
+
+    /// Who waits has a place in line, and nobody else has; nothing is held for long after its time.
+    pub(super) fn check_line(&self, app: &App, problems: &mut Vec<String>) {
+        let waiting = self.alerts.iter().filter(|alert| alert.state == AlertState::Waiting);
+        let waiting: BTreeSet<_> = waiting.map(|alert| (&alert.variant, &alert.id)).collect();
+        let places: BTreeSet<_> = self.places.iter().map(|place| (&place.variant, &place.alert)).collect();
+        for (variant, alert) in waiting.symmetric_difference(&places) {
+            problems.push(format!("{alert} is not both in line for {variant} and waiting"));
+        }
+        for alert in &self.alerts {
+            if let Some(end) = alert.expires_at()
+                && end.plus_seconds(EXPIRY_SLACK_SECONDS) < app.now()
+            {
+                problems.push(format!("{} was held until {} and still is", alert.id, end.rfc3339()));
             }
         }
     }

@@ -198,6 +198,7 @@ fn concerns_seller(event: &EventKind, own: &SellerId) -> bool {
         | EventKind::PaymentRefunded { .. }
         | EventKind::RefundFailed { .. }
         | EventKind::UserVerified { .. }
-        | EventKind::VerificationRequested { .. } => false,
+        | EventKind::VerificationRequested { .. }
+        | EventKind::AlertHeld { .. } => false,
     }
 }

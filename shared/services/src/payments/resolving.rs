@@ -165,6 +165,7 @@ pub async fn obey(
         | EventKind::ReturnRejected { .. }
         | EventKind::ReturnReceived { .. }
         | EventKind::UserVerified { .. }
-        | EventKind::VerificationRequested { .. } => Ok(Change::AlreadyApplied),
+        | EventKind::VerificationRequested { .. }
+        | EventKind::AlertHeld { .. } => Ok(Change::AlreadyApplied),
     }
 }
