@@ -1,11 +1,14 @@
 //! A call that is repeated under its key acts once, whatever goes wrong in between.
 #![expect(clippy::expect_used, clippy::arithmetic_side_effects, reason = "a test fails by stopping")]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use proptest::{prelude::*, test_runner::TestRunner};
 use sutler_domain::idempotency::{Answer, Once, OnceKey};
-use sutler_services::Error;
+use sutler_services::{
+    Error,
+    inventory::{self, Adjustment, Count},
+};
 use sutler_store::{
     Expression, Key, StoreError, Table, Transaction,
     codec::{decode, number},
@@ -270,4 +273,30 @@ fn any_history_of_calls_and_failures_acts_once_per_key() {
         Ok(())
     });
     result.expect("every history");
+}
+
+#[tokio::test]
+async fn nothing_is_tried_again_when_its_token_may_be_forgotten() {
+    for (minutes, expected) in [(4, (true, 1)), (6, (false, 1)), (11, (false, 1))] {
+        let test = TestApp::new().await;
+        let seller = test.seller("shop").await;
+        let thing = test.goods(&seller, 1_000, 0).await;
+        test.db.fault(Rule::after(Operation::TransactWriteItems, Fault::Dropped));
+        test.db.reset_meter();
+        let once = test.once::<Adjustment>(|_| Answer { status: 200, body: String::new() });
+        let (app, owner, count) = (&test.app, seller.seller(), Count::Delta(1));
+        let adjusting = inventory::adjust(app, &owner, &thing, count, "counted", &once);
+        let waiting = async {
+            while test.db.meter().count(Operation::TransactWriteItems) == 0 {
+                tokio::task::yield_now().await;
+            }
+            test.clock().advance(Duration::from_mins(minutes));
+        };
+        let (adjusted, ()) = tokio::join!(adjusting, waiting);
+        assert_eq!(
+            (adjusted.is_ok(), test.stock(&thing).await.0),
+            expected,
+            "{minutes} minutes: {adjusted:?}"
+        );
+    }
 }

@@ -1,6 +1,14 @@
 //! The database: reads that say how consistent they are, conditional writes, and the one place that retries.
 
-use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, SystemTime},
+};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -24,6 +32,8 @@ use crate::{
 
 /// How often an operation is tried before its caller is told that the database is unavailable.
 const TRIES_MAX: u32 = 8;
+/// How long after its first try an operation is tried again. DynamoDB knows the token of a transaction for ten minutes.
+const TRYING_MAX: Duration = Duration::from_secs(300);
 /// The longest pause before the first retry; it doubles with each, up to [`PAUSE_MS_MAX`].
 const PAUSE_MS_FIRST: u64 = 10;
 /// The longest pause between two tries.
@@ -289,15 +299,25 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let mut turn = 1;
+        let (mut turn, begun) = (1, self.now());
         loop {
             // Boxed, for the futures of the SDK are deep and would make every caller's as deep.
-            match Box::pin(attempt()).await {
-                Err(StoreError::Unavailable(_)) if turn < TRIES_MAX => self.pause(turn).await,
-                outcome => return outcome,
+            let outcome = Box::pin(attempt()).await;
+            if turn >= TRIES_MAX || !matches!(outcome, Err(StoreError::Unavailable(_))) {
+                return outcome;
+            }
+            self.pause(turn).await;
+            let end = begun.and_then(|begun| begun.checked_add(TRYING_MAX));
+            if self.now() > end {
+                return outcome;
             }
             turn = turn.saturating_add(1);
         }
+    }
+
+    /// The client's own idea of the time, which need not be the machine's.
+    fn now(&self) -> Option<SystemTime> {
+        self.client.config().time_source().map(|source| source.now())
     }
 
     /// Waits a random time below a bound that doubles with each try, so that losers of a race spread out.

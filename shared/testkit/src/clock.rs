@@ -5,9 +5,10 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use aws_smithy_async::time::TimeSource;
 use sutler_domain::time::{Clock, Timestamp};
 
 /// 2027-01-01T00:00:00Z, where every fake clock starts.
@@ -33,6 +34,17 @@ impl FakeClock {
     pub fn advance(&self, step: Duration) {
         let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
         self.0.fetch_add(step, Ordering::SeqCst);
+    }
+}
+
+/// A clock as the SDK asks it.
+#[derive(Debug)]
+pub(crate) struct SdkClock(pub(crate) FakeClock);
+
+impl TimeSource for SdkClock {
+    fn now(&self) -> SystemTime {
+        let since_epoch = Duration::from_millis(self.0.now().millis().unsigned_abs());
+        UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH)
     }
 }
 

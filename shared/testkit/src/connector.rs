@@ -58,6 +58,9 @@ impl HttpConnector for Connector {
     }
 }
 
+/// How long a request is on its way at most: no client waits for longer.
+const ON_THE_WAY_SECONDS_MAX: i64 = 60;
+
 /// What became of a request.
 struct Reply {
     status: u16,
@@ -79,8 +82,14 @@ impl Wire {
             Some(tap) => Plan { strike: tap.request(operation, &mut body), pauses: (1, 1) },
             None => lock(&self.faults).decide(operation, &body),
         };
+        let sent = self.clock.now();
         pause(plan.pauses.0).await;
-        let outcome = self.carry_out(operation, &body, &plan).await;
+        let outcome = if self.clock.now() > sent.plus_seconds(ON_THE_WAY_SECONDS_MAX) {
+            let nothing = (Units::default(), Units::default());
+            Err((nothing, ConnectorError::timeout("the request took too long".into())))
+        } else {
+            self.carry_out(operation, &body, &plan).await
+        };
         let (units, error) = match &outcome {
             Ok(reply) => (reply.units, reply.error.clone()),
             Err((units, error)) => {

@@ -15,6 +15,7 @@ use dynoxide::Database;
 use crate::{
     FakeClock,
     capacity::Meter,
+    clock::SdkClock,
     connector::{Connector, Wire, lock, pause},
     faults::{Faults, RandomFaults, Rule},
     stream::{Change, Reader},
@@ -169,6 +170,7 @@ fn config(wire: &Arc<Wire>, retries: RetryConfig) -> aws_sdk_dynamodb::config::B
         .credentials_provider(Credentials::new("test", "test", None, None, "testkit"))
         .retry_config(retries)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .time_source(SdkClock(wire.clock.clone()))
         .http_client(Connector(Arc::clone(wire)))
 }
 
