@@ -6,12 +6,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sutler_domain::{
     event::{Event, EventKind},
-    ids::{OrderId, ReturnId, SellerId, VariantId},
+    ids::{ImportId, OrderId, ReturnId, SellerId, ShipmentId, VariantId},
     order::{Order, Part},
     payment::Payment,
     refund::Refund,
     returns::Return,
+    shipment::CarrierNews,
     stock::{QUANTITY_MAX, Stock, StockOp},
+    stock_import::{ImportState, StockImport},
     time::Timestamp,
 };
 use sutler_store::{
@@ -24,8 +26,10 @@ use sutler_testkit::{Change, Item};
 
 use crate::{
     coupons::Ledger,
+    imports, labels,
     sellers::RECOUNT,
     steps::{check_order, check_part, check_payment, check_refund, check_return, check_rewrite},
+    tracking,
 };
 
 /// What the streams told so far.
@@ -49,6 +53,14 @@ pub struct Books {
     pub corrections: BTreeMap<String, Corrected>,
     /// The largest limit per buyer in each counting of a variant.
     limits: BTreeMap<(VariantId, u32), u32>,
+    /// Imports of counts as they are.
+    pub imports: BTreeMap<ImportId, StockImport>,
+    /// The files that imports began.
+    pub files: BTreeMap<ImportId, String>,
+    /// How far carriers told that shipments are.
+    pub told: BTreeMap<ShipmentId, CarrierNews>,
+    /// What of it was acted on: the messages that are remembered.
+    heard: Vec<String>,
     /// Coupons as they are.
     pub coupons: Ledger,
     /// The answers of orders that were placed under a key.
@@ -146,6 +158,10 @@ impl Books {
                 let place = (part.order.clone(), part.seller.clone());
                 let before = self.parts.insert(place, part.clone());
                 check_part(before.as_ref(), &part, wrong);
+                if let Some(before) = &before {
+                    labels::check_change(before, &part, wrong);
+                    tracking::check_change(before, &part, wrong);
+                }
             }
             "payment" => {
                 let payment: Payment = read(new)?;
@@ -177,6 +193,15 @@ impl Books {
                 }
             }
             "stock" => self.enter_stock(read(new)?, &read::<LastMove>(new)?, wrong),
+            "stock_import" => {
+                let import: StockImport = read(new)?;
+                if let ImportState::Running { etag, .. } = &import.state {
+                    self.files.insert(import.id.clone(), etag.clone());
+                }
+                let before = self.imports.insert(import.id.clone(), import.clone());
+                imports::check_change(before.as_ref(), &import, wrong);
+            }
+            "inbox" if change.pk.starts_with("INBOX#tracking#") => self.heard.push(change.pk.clone()),
             "coupon" => self.coupons.enter(read(new)?, wrong),
             "coupon_use" => self.coupons.enter_use(read(new)?, wrong),
             "idempotency" if change.pk.contains("#place_order#") => {
@@ -257,6 +282,12 @@ impl Books {
             }
         }
         self.stocks.insert(place, stock);
+    }
+
+    /// How many messages moved a shipment.
+    pub fn heard(&self, shipment: &ShipmentId) -> usize {
+        let suffix = format!("/{shipment}");
+        self.heard.iter().filter(|message| message.ends_with(&suffix)).count()
     }
 
     /// How many units of a variant there are, in all shards.

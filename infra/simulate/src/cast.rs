@@ -24,9 +24,10 @@ use sutler_store::orders::OrderAggregate;
 use crate::{
     back, coupons,
     delivery::{Line, deliver_batch, deliver_messages, rebalance, resolve, sweep},
-    lock,
+    imports, labels, lock,
     provider::Deed,
     sellers::{change_price, correct, correct_again, recount, set_flash_sale, ship, ship_as},
+    tracking,
     world::{Buyer, Try, World},
 };
 
@@ -61,6 +62,15 @@ pub enum Deeds {
     PutCoupon,
     ReviseCoupon,
     ClaimOrders,
+    SendByLabel,
+    BuyLabel,
+    ShipByLabel,
+    VoidLabel,
+    ResolveLabels,
+    CarrierTells,
+    TrackingEvents,
+    SendCounts,
+    Imports,
     Stream,
     PaymentEvents,
     PaymentCommands,
@@ -69,7 +79,7 @@ pub enum Deeds {
 }
 
 /// How often each is done.
-const WEIGHTS: [(u64, Deeds); 30] = [
+const WEIGHTS: [(u64, Deeds); 39] = [
     (14, Deeds::Shop),
     (4, Deeds::FillCart),
     (2, Deeds::Quote),
@@ -95,6 +105,15 @@ const WEIGHTS: [(u64, Deeds); 30] = [
     (3, Deeds::PutCoupon),
     (2, Deeds::ReviseCoupon),
     (2, Deeds::ClaimOrders),
+    (6, Deeds::SendByLabel),
+    (2, Deeds::BuyLabel),
+    (2, Deeds::ShipByLabel),
+    (3, Deeds::VoidLabel),
+    (2, Deeds::ResolveLabels),
+    (5, Deeds::CarrierTells),
+    (6, Deeds::TrackingEvents),
+    (3, Deeds::SendCounts),
+    (5, Deeds::Imports),
     (20, Deeds::Stream),
     (16, Deeds::PaymentEvents),
     (10, Deeds::PaymentCommands),
@@ -133,6 +152,15 @@ pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
         Deeds::PutCoupon => Box::pin(async move { coupons::put(&w, buyer).await }),
         Deeds::ReviseCoupon => Box::pin(coupons::revise(w)),
         Deeds::ClaimOrders => Box::pin(claim_orders(w)),
+        Deeds::SendByLabel => Box::pin(labels::send(w)),
+        Deeds::BuyLabel => Box::pin(labels::buy(w)),
+        Deeds::ShipByLabel => Box::pin(labels::ship(w)),
+        Deeds::VoidLabel => Box::pin(labels::void(w)),
+        Deeds::ResolveLabels => Box::pin(labels::resolve(w)),
+        Deeds::CarrierTells => Box::pin(tracking::tell(w)),
+        Deeds::TrackingEvents => Box::pin(deliver_messages(w, Line::TrackingEvents)),
+        Deeds::SendCounts => Box::pin(imports::send(w)),
+        Deeds::Imports => Box::pin(deliver_messages(w, Line::Imports)),
         Deeds::Stream => {
             let ready = lock(&world.traffic).ready();
             let at = *world.chance.pick(&ready)?;
@@ -378,6 +406,7 @@ pub fn rush(world: &Arc<World>) -> Vec<Doing> {
         all.push(Box::pin(async move { give_up(&w, &order).await }));
     }
     all.extend(back::rush(world, &order));
+    all.extend(labels::rush(world, &order));
     all
 }
 

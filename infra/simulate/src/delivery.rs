@@ -10,12 +10,12 @@ use sutler_runtime::{
 use sutler_store::stream::StreamRecord;
 use sutler_testkit::{Change, lambda_event};
 use workers::{
-    expire_orders, process_payment_events, publish_events, rebalance_stock, record_stock_movements,
-    resolve_payments, run_payment_commands,
+    expire_orders, process_payment_events, process_tracking_events, publish_events, rebalance_stock,
+    record_stock_movements, resolve_payments, run_payment_commands,
 };
 
 use crate::{
-    lock,
+    imports, lock,
     mutations::{DeliveryBug, Mutation},
     world::{World, chain},
 };
@@ -24,6 +24,8 @@ use crate::{
 const SHARDS: u8 = 2;
 /// The events that the rule hands to the queue of payment commands (see infra/messaging.yaml).
 const COMMANDS: [&str; 2] = ["payment.refund_requested", "order.cancelled"];
+/// The event that a rule hands to the queue of what is new about parcels.
+const SHIPPED: &str = "part.shipped";
 
 /// Who reads a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,16 @@ pub enum Line {
     PaymentEvents,
     /// What the provider is to be asked.
     PaymentCommands,
+    /// What carriers told, and which parcels are to be followed.
+    TrackingEvents,
+    /// Which counts are to be carried out.
+    Imports,
+}
+
+impl Line {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::PaymentEvents, Self::PaymentCommands, Self::TrackingEvents, Self::Imports];
 }
 
 /// Everything that is under way.
@@ -65,6 +77,8 @@ pub struct Traffic {
     feeds: Vec<Feed>,
     events: Vec<Letter>,
     commands: Vec<Letter>,
+    parcels: Vec<Letter>,
+    imports: Vec<Letter>,
     /// How many events of the bus the rules have seen, after how many calls.
     routed: (usize, usize),
     letters: u64,
@@ -74,7 +88,15 @@ impl Default for Traffic {
     fn default() -> Self {
         let feed = |reader| Feed { reader, records: VecDeque::new(), busy: false };
         let feeds = (0..SHARDS).flat_map(|_| [feed(Reader::Publisher), feed(Reader::Bookkeeper)]).collect();
-        Self { feeds, events: Vec::new(), commands: Vec::new(), routed: (0, 0), letters: 0 }
+        Self {
+            feeds,
+            events: Vec::new(),
+            commands: Vec::new(),
+            parcels: Vec::new(),
+            imports: Vec::new(),
+            routed: (0, 0),
+            letters: 0,
+        }
     }
 }
 
@@ -83,6 +105,8 @@ impl Traffic {
         match line {
             Line::PaymentEvents => &mut self.events,
             Line::PaymentCommands => &mut self.commands,
+            Line::TrackingEvents => &mut self.parcels,
+            Line::Imports => &mut self.imports,
         }
     }
 
@@ -103,7 +127,8 @@ impl Traffic {
     #[must_use]
     pub fn pending(&self) -> usize {
         let records: usize = self.feeds.iter().map(|feed| feed.records.len()).sum();
-        records.saturating_add(self.events.len()).saturating_add(self.commands.len())
+        let letters = [&self.events, &self.commands, &self.parcels, &self.imports];
+        letters.iter().fold(records, |sum, line| sum.saturating_add(line.len()))
     }
 
     /// A record goes to the readers whose filter lets it pass (see template.yaml).
@@ -123,6 +148,11 @@ impl Traffic {
     }
 }
 
+/// Puts a message into a queue.
+pub fn post(world: &World, line: Line, body: &str) {
+    lock(&world.traffic).post(line, body);
+}
+
 /// Takes note of what was committed, told and published since the last look, and sends it on its way.
 pub fn forward(world: &World) {
     if world.wire.was_written() {
@@ -137,7 +167,7 @@ pub fn forward(world: &World) {
     for webhook in world.provider.take_webhooks() {
         let copies = if world.weather.level() == 0 { 1 } else { world.chance.between(1, 3) };
         for _ in 0..copies {
-            lock(&world.traffic).post(Line::PaymentEvents, &webhook);
+            post(world, Line::PaymentEvents, &webhook);
         }
     }
     let mut traffic = lock(&world.traffic);
@@ -145,11 +175,16 @@ pub fn forward(world: &World) {
     if calls != traffic.routed.1 {
         let published = world.cloud.published();
         for event in published.iter().skip(traffic.routed.0) {
-            if COMMANDS.contains(&event.detail_type.as_str()) {
+            let rule = match event.detail_type.as_str() {
+                kind if COMMANDS.contains(&kind) => Some(Line::PaymentCommands),
+                SHIPPED => Some(Line::TrackingEvents),
+                _ => None,
+            };
+            if let Some(line) = rule {
                 let detail: Value = serde_json::from_str(&event.detail).unwrap_or_default();
                 let body = json!({ "detail-type": event.detail_type, "detail": detail }).to_string();
                 let copies = if world.chance.happens(50) { 2 } else { 1 };
-                (0..copies).for_each(|_| traffic.post(Line::PaymentCommands, &body));
+                (0..copies).for_each(|_| traffic.post(line, &body));
             }
         }
         traffic.routed = (published.len(), calls);
@@ -286,6 +321,8 @@ async fn handle_message(world: &World, line: Line, message: QueueMessage) -> Han
     let handled = match line {
         Line::PaymentEvents => process_payment_events::handle(&world.commands, message).await,
         Line::PaymentCommands => run_payment_commands::handle(&world.commands, message).await,
+        Line::TrackingEvents => process_tracking_events::handle(&world.app, message).await,
+        Line::Imports => imports::go_on(world, &message).await,
     };
     world.ended(&format!("message {id}"), &handled);
     handled

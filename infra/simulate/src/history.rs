@@ -13,11 +13,11 @@ use crate::{
     cast::{self, Doing, confirm},
     chance::Chance,
     delivery::{Line, deliver_batch, deliver_messages, forward, rebalance, resolve, sweep},
-    lock,
+    labels, lock,
     mutations::Mutation,
     notes::{Book, Counts, add},
     sellers::ship_as,
-    verdict,
+    tracking, verdict,
     wire::Weather,
     world::{Failure, World},
 };
@@ -42,6 +42,12 @@ pub struct History {
     pub steps: u64,
     /// Its orders at the end, by state.
     pub orders: Counts,
+    /// Its labels, by state.
+    pub labels: Counts,
+    /// Its shipments, by state.
+    pub shipments: Counts,
+    /// Its imports of counts, by state.
+    pub imports: Counts,
     /// Payments that went back.
     pub refunds: u64,
 }
@@ -65,13 +71,26 @@ pub fn play(seed: u64, deeds: u32, mutation: Option<&'static Mutation>) -> Resul
     if !world.notes.is_wrong() {
         finish(come_to_rest(Arc::clone(&world)))??;
     }
-    let mut orders = Counts::new();
-    for order in lock(&world.books).orders.values() {
-        add(&mut orders, order.state.name());
-    }
     let refunds = world.provider.intents().iter().filter(|intent| intent.refunded_minor() > 0).count();
-    let book = world.notes.book();
-    Ok(History { seed, book, steps, orders, refunds: u64::try_from(refunds).unwrap_or(u64::MAX) })
+    let refunds = u64::try_from(refunds).unwrap_or(u64::MAX);
+    let (book, books) = (world.notes.book(), lock(&world.books));
+    let parts = || books.parts.values();
+    Ok(History {
+        seed,
+        book,
+        steps,
+        orders: count(books.orders.values().map(|order| order.state.name())),
+        labels: count(parts().flat_map(|part| &part.labels).map(|label| label.state.name())),
+        shipments: count(parts().flat_map(|part| &part.shipments).map(|one| one.state.name())),
+        imports: count(books.imports.values().map(|import| import.state.name())),
+        refunds,
+    })
+}
+
+fn count(states: impl Iterator<Item = &'static str>) -> Counts {
+    let mut counts = Counts::new();
+    states.for_each(|state| add(&mut counts, state));
+    counts
 }
 
 /// Somebody who is doing something.
@@ -155,6 +174,8 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
         }
     }
     settle(&world).await;
+    tracking::bring(&world);
+    settle(&world).await;
     for part in parts(&world) {
         let order = lock(&world.books).orders.get(&part.order).cloned();
         let travels =
@@ -182,12 +203,14 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
     verdict::check(&world).await
 }
 
-/// Long enough for everything that waits: for payment, and twice for the provider's word.
+/// Long enough for everything that waits: for payment, twice for the provider's word, and for what carriers take back.
 async fn wait_out(world: &Arc<World>) {
     for _ in 0..3 {
         settle(world).await;
         world.db.clock().advance(Duration::from_secs(1_000));
     }
+    settle(world).await;
+    labels::wait(world);
     settle(world).await;
 }
 
@@ -202,7 +225,7 @@ async fn round(world: &Arc<World>) {
         deliver_batch(Arc::clone(world), at).await;
         forward(world);
     }
-    for line in [Line::PaymentEvents, Line::PaymentCommands] {
+    for line in Line::ALL {
         deliver_messages(Arc::clone(world), line).await;
         forward(world);
     }
@@ -213,6 +236,7 @@ async fn settle(world: &Arc<World>) {
     sweep(Arc::clone(world)).await;
     resolve(Arc::clone(world)).await;
     rebalance(Arc::clone(world)).await;
+    labels::resolve(Arc::clone(world)).await;
     for _ in 0..ROUNDS_MAX {
         forward(world);
         if lock(&world.traffic).pending() == 0 {

@@ -18,8 +18,9 @@ use sutler_store::events;
 
 use crate::{
     books::Books,
-    lock,
+    imports, labels, lock,
     provider::Intent,
+    tracking,
     world::{Failure, World},
 };
 
@@ -39,6 +40,9 @@ pub async fn check(world: &World) -> Result<(), Failure> {
     check_money(world);
     check_answers(world);
     check_owners(world);
+    labels::check(world);
+    tracking::check(world);
+    imports::check(world).await?;
     check_events(world).await?;
     let shards: Vec<_> = lock(&world.books).stocks.keys().cloned().collect();
     for (variant, shard) in shards {

@@ -1,7 +1,7 @@
 //! One marketplace of its own: a fresh database, a provider, a bus, and the people of a history.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -10,7 +10,7 @@ use sutler_domain::{
     address::{Address, AddressDraft},
     coupon::{CouponCode, Funder},
     idempotency::{Answer, Once, OnceKey},
-    ids::{AddressId, CartId, CategoryId, OrderId, ProductId, SellerId, UserId, VariantId},
+    ids::{AddressId, CartId, CategoryId, ImportId, OrderId, ProductId, SellerId, UserId, VariantId},
     money::{BasisPoints, Currency, Money},
     product::{ListingState, Variant},
     stock::Stock,
@@ -21,11 +21,12 @@ use sutler_services::{
     App, Error, Settings,
     flash_sales::{self, Terms, TermsSet},
     gateways::Gateways,
+    labels::Forwarder,
     orders::PlaceOrder,
 };
 use sutler_store::{
     Key, Store, StoreError, TableNames, Transaction, Version,
-    catalog::variant_key,
+    catalog::{claim_sku, variant_key},
     codec::encode,
     stock, users,
     users::{AddressEntry, Guest, User, address_key, user_key},
@@ -38,6 +39,9 @@ use crate::{
     chance::Chance,
     coupons,
     delivery::Traffic,
+    depot::Depot,
+    imports::Files,
+    labels::Seen,
     lock,
     mutations::Mutation,
     notes::Notes,
@@ -105,6 +109,12 @@ pub struct Memory {
     pub tries: Vec<Try>,
     /// All corrections that were tried.
     pub corrections: Vec<Correction>,
+    /// What carriers asked, as far as sellers saw it.
+    pub offers: Vec<Seen>,
+    /// What carriers told.
+    pub told: Vec<String>,
+    /// The imports that were answered.
+    pub imports: Vec<ImportId>,
     /// Whether the account has what the guest bought.
     pub claimed: bool,
     /// A number for everything that needs one of its own.
@@ -123,6 +133,10 @@ pub struct World {
     pub bus: Bus,
     /// The payment provider.
     pub provider: Provider,
+    /// The provider of labels.
+    pub depot: Depot,
+    /// The store of files.
+    pub files: Files,
     /// What the worker of payment commands has.
     pub commands: PaymentCommands,
     /// All decisions.
@@ -141,6 +155,8 @@ pub struct World {
     pub account: Option<UserId>,
     /// What is sold.
     pub goods: Vec<Good>,
+    /// Where each seller sends from.
+    pub senders: BTreeMap<SellerId, AddressId>,
     /// The coupons there are, and who made them.
     pub coupons: Vec<(CouponCode, Funder)>,
     /// What people remember.
@@ -171,7 +187,10 @@ impl World {
         };
         let ids = Arc::new(SeqIds::default());
         let store = Store::new(db.client_without_waiting(), names, ids.clone());
-        let app = App::new(store, Arc::new(clock), ids, settings()?);
+        let depot = Depot::new((chance.clone(), notes.clone(), weather.clone()), clock.clone(), mutation);
+        let files = Files::new(chance.clone(), notes.clone(), weather.clone());
+        let mut app = App::new(store, Arc::new(clock), ids, settings()?);
+        app.forwarder = Forwarder::new(Some(Arc::new(depot.clone())));
         let provider = Provider::new(chance.clone(), notes.clone(), weather.clone(), mutation);
         let commands =
             PaymentCommands { app: app.clone(), gateways: Gateways::default().with(provider.clone()) };
@@ -182,6 +201,8 @@ impl World {
             db,
             cloud,
             provider,
+            depot,
+            files,
             commands,
             chance,
             notes,
@@ -191,6 +212,7 @@ impl World {
             buyers: Vec::new(),
             account: None,
             goods: Vec::new(),
+            senders: BTreeMap::new(),
             coupons: Vec::new(),
             memory: Mutex::default(),
             books: Mutex::default(),
@@ -219,6 +241,7 @@ impl World {
                 Some(buyer) if number == 0 && self.chance.happens(100) => buyer.user.clone(),
                 _ => UserId::generate(&*self.app.ids, now),
             };
+            self.settle_in(&mut transaction, number, &owner)?;
             for _ in 0..self.chance.between(1, 2) {
                 self.list(&mut transaction, SellerId::of_user(&owner))?;
             }
@@ -231,12 +254,37 @@ impl World {
 
     /// Somebody buys from now on, and lives somewhere.
     fn move_in(&mut self, transaction: &mut Transaction, user: UserId) -> Result<(), Failure> {
+        let address = self.register(transaction, &user)?;
+        self.buyers.push(Buyer { cart: CartId::of_user(&user), user, address });
+        Ok(())
+    }
+
+    /// Somebody sells from now on, and sends from where they live.
+    fn settle_in(
+        &mut self,
+        transaction: &mut Transaction,
+        number: u64,
+        owner: &UserId,
+    ) -> Result<(), Failure> {
+        let now = self.app.now();
+        let home = self.buyers.iter().find(|buyer| buyer.user == *owner).map(|buyer| buyer.address.clone());
+        let address = if let Some(home) = home {
+            home
+        } else {
+            let user = user(&format!("seller{number}"), owner.clone(), now)?;
+            create(transaction, user_key(owner), "user", &user)?;
+            self.register(transaction, owner)?
+        };
+        self.senders.insert(SellerId::of_user(owner), address);
+        Ok(())
+    }
+
+    fn register(&self, transaction: &mut Transaction, user: &UserId) -> Result<AddressId, Failure> {
         let now = self.app.now();
         let address = AddressId::generate(&*self.app.ids, now);
         let entry = AddressEntry { id: address.clone(), address: home()?, check: None, created_at: now };
-        create(transaction, address_key(&user, &address), "address", &entry)?;
-        self.buyers.push(Buyer { cart: CartId::of_user(&user), user, address });
-        Ok(())
+        create(transaction, address_key(user, &address), "address", &entry)?;
+        Ok(address)
     }
 
     /// One more buyer, who has no account, and an account with the same address, which does not know of it yet.
@@ -293,6 +341,7 @@ impl World {
             flash_sale: None,
         };
         create(transaction, variant_key(&id), "variant", &variant)?;
+        claim_sku(transaction, &variant)?;
         stock::create(transaction, &Stock::new(id.clone(), seller.clone(), units))?;
         self.goods.push(Good { variant: id, seller, units });
         Ok(())
