@@ -79,7 +79,7 @@ pub enum Deeds {
 }
 
 /// How often each is done.
-const WEIGHTS: [(u64, Deeds); 39] = [
+pub const EVERYBODY: &[(u64, Deeds)] = &[
     (14, Deeds::Shop),
     (4, Deeds::FillCart),
     (2, Deeds::Quote),
@@ -105,13 +105,13 @@ const WEIGHTS: [(u64, Deeds); 39] = [
     (3, Deeds::PutCoupon),
     (2, Deeds::ReviseCoupon),
     (2, Deeds::ClaimOrders),
-    (6, Deeds::SendByLabel),
-    (2, Deeds::BuyLabel),
-    (2, Deeds::ShipByLabel),
-    (3, Deeds::VoidLabel),
-    (2, Deeds::ResolveLabels),
-    (5, Deeds::CarrierTells),
-    (6, Deeds::TrackingEvents),
+    (4, Deeds::SendByLabel),
+    (1, Deeds::BuyLabel),
+    (1, Deeds::ShipByLabel),
+    (2, Deeds::VoidLabel),
+    (1, Deeds::ResolveLabels),
+    (3, Deeds::CarrierTells),
+    (4, Deeds::TrackingEvents),
     (3, Deeds::SendCounts),
     (5, Deeds::Imports),
     (20, Deeds::Stream),
@@ -121,9 +121,27 @@ const WEIGHTS: [(u64, Deeds); 39] = [
     (3, Deeds::ClockJump),
 ];
 
+/// How often each is done once everything is paid for that is going to be.
+pub const SENDERS: &[(u64, Deeds)] = &[
+    (9, Deeds::SendByLabel),
+    (3, Deeds::BuyLabel),
+    (3, Deeds::ShipByLabel),
+    (4, Deeds::VoidLabel),
+    (3, Deeds::ResolveLabels),
+    (8, Deeds::CarrierTells),
+    (8, Deeds::TrackingEvents),
+    (3, Deeds::Ship),
+    (2, Deeds::ConfirmDelivery),
+    (1, Deeds::CancelUnits),
+    (2, Deeds::Refund),
+    (1, Deeds::PaymentCommands),
+    (6, Deeds::Stream),
+    (3, Deeds::ClockJump),
+];
+
 /// Somebody begins to do something.
-pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
-    let deed = *world.chance.weighted(&WEIGHTS)?;
+pub fn next(world: &Arc<World>, weights: &[(u64, Deeds)]) -> Option<(Deeds, Doing)> {
+    let deed = *world.chance.weighted(weights)?;
     let w = Arc::clone(world);
     let buyer = world.chance.place(world.buyers.len());
     let doing: Doing = match deed {
@@ -157,7 +175,7 @@ pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
         Deeds::ShipByLabel => Box::pin(labels::ship(w)),
         Deeds::VoidLabel => Box::pin(labels::void(w)),
         Deeds::ResolveLabels => Box::pin(labels::resolve(w)),
-        Deeds::CarrierTells => Box::pin(tracking::tell(w)),
+        Deeds::CarrierTells => Box::pin(async move { tracking::tell(&w) }),
         Deeds::TrackingEvents => Box::pin(deliver_messages(w, Line::TrackingEvents)),
         Deeds::SendCounts => Box::pin(imports::send(w)),
         Deeds::Imports => Box::pin(deliver_messages(w, Line::Imports)),

@@ -10,7 +10,7 @@ use sutler_domain::order::{Part, PartState};
 
 use crate::{
     back,
-    cast::{self, Doing, confirm},
+    cast::{self, Deeds, Doing, confirm},
     chance::Chance,
     delivery::{Line, deliver_batch, deliver_messages, forward, rebalance, resolve, sweep},
     labels, lock,
@@ -28,6 +28,8 @@ const POLLS_MAX: u32 = 100_000;
 const ROUNDS_MAX: u32 = 60;
 /// How many of these rounds still have the weather of the history.
 const ROUGH_ROUNDS: u32 = 4;
+/// What part of a history's deeds is left for those who send what was sold.
+const SENDERS_SHARE: u32 = 4;
 /// How often money that comes back from a card is sent there again.
 const SEEN_TO_MAX: u32 = 8;
 
@@ -67,9 +69,16 @@ pub fn play(seed: u64, deeds: u32, mutation: Option<&'static Mutation>) -> Resul
     let _entered = runtime.enter();
     let world = Arc::new(finish(World::open(seed, mutation))??);
     forward(&world);
-    let steps = act(&world, deeds);
+    let mut steps = act(&world, deeds, cast::EVERYBODY);
     if !world.notes.is_wrong() {
         finish(come_to_rest(Arc::clone(&world)))??;
+    }
+    if !world.notes.is_wrong() {
+        let senders = deeds.checked_div(SENDERS_SHARE).unwrap_or(0);
+        steps = steps.saturating_add(act(&world, senders, cast::SENDERS));
+    }
+    if !world.notes.is_wrong() {
+        finish(come_to_an_end(Arc::clone(&world)))??;
     }
     let refunds = world.provider.intents().iter().filter(|intent| intent.refunded_minor() > 0).count();
     let refunds = u64::try_from(refunds).unwrap_or(u64::MAX);
@@ -100,7 +109,7 @@ struct Actor {
 }
 
 /// The random part. Answers how many turns there were.
-fn act(world: &Arc<World>, deeds: u32) -> u64 {
+fn act(world: &Arc<World>, deeds: u32, weights: &[(u64, Deeds)]) -> u64 {
     let chance: &Chance = &world.chance;
     world.weather.set(chance.weighted(&[(2, 0), (3, 1), (3, 2), (2, 4)]).copied().unwrap_or(1));
     let crowd = chance.place(8).saturating_add(1);
@@ -114,7 +123,7 @@ fn act(world: &Arc<World>, deeds: u32) -> u64 {
             let (kind, doings) = if chance.happens(50) {
                 ("Rush".to_owned(), cast::rush(world))
             } else {
-                let Some((deed, doing)) = cast::next(world) else { continue };
+                let Some((deed, doing)) = cast::next(world, weights) else { continue };
                 (format!("{deed:?}"), vec![doing])
             };
             world.notes.begin(&kind);
@@ -155,18 +164,26 @@ fn finish<T>(doing: impl Future<Output = T> + Send) -> Result<T, Failure> {
 
 /// Nothing fails any more; whatever repeats is repeated until nothing is left, and then everything must be in order.
 async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
+    calm_down(&world).await;
+    wait_out(&world).await;
+    verdict::check(&world).await
+}
+
+/// Everything on its way takes a few steps more as things are, and then nothing fails any more.
+async fn calm_down(world: &Arc<World>) {
     let weather: &Weather = &world.weather;
-    world.notes.turn_of("at the end");
+    world.notes.turn_of("at rest");
     for _ in 0..ROUGH_ROUNDS {
-        round(&world).await;
+        round(world).await;
     }
     weather.set(0);
     world.notes.say("nothing fails any more");
+}
+
+/// Everything that was begun is finished, and then everything must be in order once more.
+async fn come_to_an_end(world: Arc<World>) -> Result<(), Failure> {
+    calm_down(&world).await;
     wait_out(&world).await;
-    verdict::check(&world).await?;
-    if world.notes.is_wrong() {
-        return Ok(());
-    }
     world.notes.say("everything is shipped and delivered");
     for part in parts(&world) {
         if matches!(part.state, PartState::AwaitingShipment | PartState::PartlyShipped) {

@@ -60,6 +60,18 @@ async fn within(world: &World, seconds: i64, doing: impl Future<Output = ()> + S
     .await;
 }
 
+/// Two things at the same time.
+async fn both(one: impl Future<Output = ()> + Send, other: impl Future<Output = ()> + Send) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    let mut done = (false, false);
+    poll_fn(|context| {
+        done.0 = done.0 || one.as_mut().poll(context).is_ready();
+        done.1 = done.1 || other.as_mut().poll(context).is_ready();
+        if done == (true, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 /// A seller sends something with a label of their own accord: asks, buys, and mostly hands the parcel over.
 pub async fn send(world: Arc<World>) {
     let Some((part, _)) = part(&world, to_send) else { return };
@@ -67,7 +79,13 @@ pub async fn send(world: Arc<World>) {
     let own = |seen: &&Seen| (&seen.order, &seen.seller) == (&part.order, &part.seller);
     let seen = lock(&world.memory).offers.iter().rev().find(own).cloned();
     let Some(seen) = seen else { return };
-    within(&world, CALL_SECONDS, purchase(&world, &seen, &part.seller)).await;
+    let buying = || within(&world, CALL_SECONDS, purchase(&world, &seen, &part.seller));
+    if world.chance.happens(200) {
+        // Impatient people press the button twice.
+        Box::pin(both(buying(), buying())).await;
+    } else {
+        buying().await;
+    }
     if !world.chance.happens(600) {
         return;
     }

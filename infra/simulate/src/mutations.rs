@@ -64,6 +64,8 @@ pub enum On {
     Item(&'static str),
     /// Those that change an item whose sort key begins so.
     Key(&'static str),
+    /// Postings of this purpose.
+    Posting(&'static str),
     /// Those of an item whose partition key begins so.
     Partition(&'static str),
 
@@ -189,6 +191,9 @@ fn is_on(write: &Value, on: On) -> bool {
         }
         On::Item(kind) => text(write, "/Item/type/S") == kind,
         On::Key(prefix) => text(write, "/Key/sk/S").starts_with(prefix),
+        On::Posting(purpose) => {
+            text(write, "/Item/type/S") == "ledger_tx" && text(write, "/Item/purpose/S") == purpose
+        }
         On::Partition(prefix) => {
             ["/Item/pk/S", "/Key/pk/S"].iter().any(|place| text(write, place).starts_with(prefix))
         }

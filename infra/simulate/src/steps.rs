@@ -23,7 +23,7 @@ pub fn check_rewrite(
     };
     match kind {
         "event" | "movement" | "ledger_tx" | "inbox" | "tracking" | "stock_import_rows" => {
-            wrong.push(format!("{name} was written over"))
+            wrong.push(format!("{name} was written over"));
         }
         "idempotency" => {
             if number(old, "ttl") > now.seconds() {

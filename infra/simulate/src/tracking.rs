@@ -1,7 +1,5 @@
 //! What carriers tell of parcels in a history: late, again, out of order, and of numbers that are nobody's.
 
-use std::sync::Arc;
-
 use sutler_domain::{
     event::{EventKind, Witness},
     ids::ShipmentId,
@@ -18,9 +16,9 @@ use crate::{
 };
 
 /// Something happens to a parcel, and mostly its carrier tells of it.
-pub async fn tell(world: Arc<World>) {
+pub fn tell(world: &World) {
     if world.chance.happens(100) {
-        tell_again(&world);
+        tell_again(world);
         return;
     }
     let parcels: Vec<TrackingToken> = {
@@ -32,7 +30,7 @@ pub async fn tell(world: Arc<World>) {
     let foreign =
         TrackingToken { carrier: "usps".to_owned(), number: format!("L{}", world.chance.below(60)) };
     let known = world.chance.pick(&parcels).filter(|_| !world.chance.happens(100));
-    say(&world, known.unwrap_or(&foreign), false);
+    say(world, known.unwrap_or(&foreign), false);
 }
 
 /// A message that was told before comes once more, long after.
@@ -147,20 +145,23 @@ fn check_shipment(world: &World, books: &Books, part: &Part, shipment: &Shipment
     if !is_heard {
         world.notes.accuse(format!("{id} is {state}, and its carrier told {:?}", books.told.get(id)));
     }
-    let moved =
-        books.events.get(part.order.as_str()).into_iter().flatten().filter(|event| match &event.event {
-            EventKind::OutForDelivery { shipment, .. } | EventKind::DeliveryFailed { shipment, .. } => {
-                shipment == id
-            }
-            EventKind::PartDelivered { shipments, by, .. } => {
-                *by == Witness::Carrier && shipments.contains(id)
-            }
-            _ => false,
-        });
+    let own = books.events.get(part.order.as_str()).into_iter().flatten();
+    let moved = own.filter(|event| is_carriers_word(&event.event, id));
     let (moved, noted) = (moved.count(), books.heard(id));
     // What was known when we asked to be told counted without a message.
     let at_once = world.depot.told_at_once(&shipment.tracking.token());
     if noted > moved || (noted < moved && !at_once) {
         world.notes.accuse(format!("{id} was moved {moved} times by {noted} messages"));
     }
+}
+
+/// Whether an event tells that a carrier moved this shipment.
+fn is_carriers_word(event: &EventKind, id: &ShipmentId) -> bool {
+    if let EventKind::PartDelivered { shipments, by: Witness::Carrier, .. } = event {
+        return shipments.contains(id);
+    }
+    if let EventKind::OutForDelivery { shipment, .. } | EventKind::DeliveryFailed { shipment, .. } = event {
+        return shipment == id;
+    }
+    false
 }

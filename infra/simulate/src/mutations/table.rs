@@ -5,7 +5,7 @@ use sutler_domain::stock::StockOp;
 use super::{
     Bug::{self, Carriers, Delivery, FreshTokens, LeftOut, Provider, Unconditional},
     CarrierBug, DeliveryBug, Mutation,
-    On::{Claim, CouponCounted, CouponGivenBack, CouponTaken, Item, Key, Order, Partition, Stock},
+    On::{Claim, CouponCounted, CouponGivenBack, CouponTaken, Item, Key, Order, Partition, Posting, Stock},
     Proof::{self, Equivalent, Seed, Tested},
     ProviderBug,
 };
@@ -260,6 +260,8 @@ pub static ALL: &[Mutation] = &[
     ),
     // Labels and parcels
     mutation("label bought again without a look", &[Carriers(CarrierBug::PurchasesAreNotLookedFor)], Seed(1)),
+    mutation("forget what a label costs", &[LeftOut(Posting("label"))], Seed(1)),
+    mutation("forget what a label gives back", &[LeftOut(Posting("label_voided"))], Seed(1)),
     mutation("forget the parcel", &[LeftOut(Item("tracking"))], Seed(1)),
     mutation("parcel over a parcel", &[Unconditional(Item("tracking"), NEW)], FRESH_ID),
     mutation(
