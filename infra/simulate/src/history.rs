@@ -10,8 +10,9 @@ use sutler_domain::order::{Part, PartState};
 
 use crate::{
     back,
-    cast::{self, Deeds, Doing, confirm},
+    cast::{self, Doing, confirm},
     chance::Chance,
+    deeds::{self, Deeds},
     delivery::{Line, deliver_batch, deliver_messages, forward, rebalance, resolve, sweep},
     labels, lock,
     mutations::Mutation,
@@ -29,7 +30,7 @@ const ROUNDS_MAX: u32 = 60;
 /// How many of these rounds still have the weather of the history.
 const ROUGH_ROUNDS: u32 = 4;
 /// What part of a history's deeds is left for those who send what was sold.
-const SENDERS_SHARE: u32 = 4;
+const SENDERS_SHARE: u32 = 3;
 /// How often money that comes back from a card is sent there again.
 const SEEN_TO_MAX: u32 = 8;
 
@@ -69,13 +70,13 @@ pub fn play(seed: u64, deeds: u32, mutation: Option<&'static Mutation>) -> Resul
     let _entered = runtime.enter();
     let world = Arc::new(finish(World::open(seed, mutation))??);
     forward(&world);
-    let mut steps = act(&world, deeds, cast::EVERYBODY);
+    let mut steps = act(&world, deeds, deeds::EVERYBODY);
     if !world.notes.is_wrong() {
         finish(come_to_rest(Arc::clone(&world)))??;
     }
     if !world.notes.is_wrong() {
         let senders = deeds.checked_div(SENDERS_SHARE).unwrap_or(0);
-        steps = steps.saturating_add(act(&world, senders, cast::SENDERS));
+        steps = steps.saturating_add(act(&world, senders, deeds::SENDERS));
     }
     if !world.notes.is_wrong() {
         finish(come_to_an_end(Arc::clone(&world)))??;
@@ -183,7 +184,7 @@ async fn calm_down(world: &Arc<World>) {
 /// Everything that was begun is finished, and then everything must be in order once more.
 async fn come_to_an_end(world: Arc<World>) -> Result<(), Failure> {
     calm_down(&world).await;
-    wait_out(&world).await;
+    settle(&world).await;
     world.notes.say("everything is shipped and delivered");
     for part in parts(&world) {
         if matches!(part.state, PartState::AwaitingShipment | PartState::PartlyShipped) {
@@ -193,6 +194,8 @@ async fn come_to_an_end(world: Arc<World>) -> Result<(), Failure> {
     settle(&world).await;
     tracking::bring(&world);
     settle(&world).await;
+    // What is not heard now, buyers say themselves.
+    tracking::check(&world);
     for part in parts(&world) {
         let order = lock(&world.books).orders.get(&part.order).cloned();
         let travels =

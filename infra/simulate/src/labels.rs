@@ -72,7 +72,7 @@ async fn both(one: impl Future<Output = ()> + Send, other: impl Future<Output = 
     .await;
 }
 
-/// A seller sends something with a label of their own accord: asks, buys, and mostly hands the parcel over.
+/// A seller asks carriers, buys a label, and hands the parcel over, or thinks better of it.
 pub async fn send(world: Arc<World>) {
     let Some((part, _)) = part(&world, to_send) else { return };
     within(&world, CALL_SECONDS, ask(&world, &part)).await;
@@ -86,13 +86,13 @@ pub async fn send(world: Arc<World>) {
     } else {
         buying().await;
     }
-    if !world.chance.happens(600) {
-        return;
-    }
     let key = (part.order, part.seller);
     let label = lock(&world.books).parts.get(&key).and_then(|part| part.label_at(&seen.rate)).cloned();
-    if let Some(label) = label {
-        hand_over(&world, &key, &label).await;
+    let Some(label) = label else { return };
+    match world.chance.below(10) {
+        0..4 => hand_over(&world, &key, &label).await,
+        4..7 => within(&world, CALL_SECONDS, give_back(&world, &key, &label.id)).await,
+        _ => {}
     }
 }
 
@@ -146,7 +146,8 @@ fn bought(world: &World) -> Option<((OrderId, SellerId), Label)> {
     let any = world.chance.happens(150);
     let is_bought = |label: &Label| matches!(label.state, LabelState::Bought { .. });
     let labels = |part: &Part| -> Vec<((OrderId, SellerId), Label)> {
-        let own = part.labels.iter().filter(|label| any || is_bought(label));
+        let free = |label: &Label| is_bought(label) && part.sent_with(label).is_none();
+        let own = part.labels.iter().filter(|label| any || free(label));
         own.map(|label| ((part.order.clone(), part.seller.clone()), label.clone())).collect()
     };
     let all: Vec<((OrderId, SellerId), Label)> = books.parts.values().flat_map(labels).collect();
@@ -163,7 +164,7 @@ pub async fn ship(world: Arc<World>) {
 async fn hand_over(world: &World, (order, seller): &(OrderId, SellerId), label: &Label) {
     let part = lock(&world.books).parts.get(&(order.clone(), seller.clone())).cloned();
     let Some(part) = part else { return };
-    let lines = world.chance.happens(300).then(|| back::some_of(world, &part, Progress::open)).flatten();
+    let lines = world.chance.happens(500).then(|| back::some_of(world, &part, Progress::open)).flatten();
     // Some only type its number.
     let typed = label.postage().filter(|_| world.chance.happens(150)).map(|postage| postage.tracking.clone());
     let by = typed.map_or_else(|| SentBy::Label(label.id.clone()), SentBy::Own);
