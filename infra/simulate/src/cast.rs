@@ -74,7 +74,7 @@ pub fn next(world: &Arc<World>, weights: &[(u64, Deeds)]) -> Option<(Deeds, Doin
         Deeds::CarrierTells => Box::pin(async move { tracking::tell(&w) }),
         Deeds::TrackingEvents => Box::pin(deliver_messages(w, Line::TrackingEvents)),
         Deeds::SendCounts => Box::pin(imports::send(w)),
-        Deeds::Imports => Box::pin(deliver_messages(w, Line::Imports)),
+        Deeds::CarryOutCounts => Box::pin(imports::work(w)),
         Deeds::Stream => {
             let ready = lock(&world.traffic).ready();
             let at = *world.chance.pick(&ready)?;
@@ -273,7 +273,8 @@ async fn cancel(world: Arc<World>) {
 
 async fn give_up(world: &World, order: &Order) {
     let caller = caller(world, order);
-    let key = world.chance.happens(500).then(|| format!("cancel {}", order.id));
+    // What somebody was answered while the order was theirs they may be answered again, after it was claimed.
+    let key = world.chance.happens(500).then(|| format!("cancel {} of {}", order.id, order.buyer));
     let once = world.once::<OrderAggregate>(caller.as_str(), "cancel_order", key.as_deref(), "", ok);
     let cancelled = orders::cancel(&world.app, &order.id, &caller, None, &once).await;
     judge(world, &caller, order, "cancels", &cancelled);
@@ -346,8 +347,8 @@ async fn confirm_delivery(world: Arc<World>) {
 
 /// The caller says that a part arrived.
 pub async fn confirm(world: &World, part: &Part, order: &Order, caller: &UserId) {
-    // What was confirmed before this shipment is another call.
-    let key = format!("confirm {} {} {}", part.order, part.seller, part.shipments.len());
+    // What was confirmed before this shipment, or by a guest before the claim, is another call.
+    let key = format!("confirm {} {} {} {}", order.buyer, part.order, part.seller, part.shipments.len());
     let key = world.chance.happens(500).then_some(key);
     let once = world.once::<Part>(caller.as_str(), "confirm_delivery", key.as_deref(), "", ok);
     let done = shipping::confirm_delivery(&world.app, &part.order, (&part.seller, None), caller, &once).await;

@@ -21,7 +21,8 @@ use sutler_services::{
 use crate::{
     books::Books,
     chance::Chance,
-    delivery::{Line, forward, post},
+    delivery::{Line, deliver_messages, forward, post},
+    labels::both,
     lock,
     notes::Notes,
     sellers::RECOUNT,
@@ -132,6 +133,7 @@ fn upload(world: &World, import: &StockImport, (text, rows): (String, Vec<Row>))
     let Ok(body) = serde_json::to_string(&GoOn { import: import.id.clone() }) else { return };
     let copies = if world.weather.level() == 0 { 1 } else { world.chance.between(1, 2) };
     (0..copies).for_each(|_| post(world, Line::Imports, &body));
+    lock(&world.memory).uploads.entry(import.id.clone()).or_default();
 }
 
 /// What a seller counted, with reasons of which no two are the same, and what has no business in a table.
@@ -162,6 +164,16 @@ fn table(world: &World, seller: &SellerId) -> (String, Vec<Row>) {
     (format!("{header}\n{}\n", lines.join("\n")), rows)
 }
 
+/// Workers get what there is to carry out, sometimes two at once.
+pub async fn work(world: Arc<World>) {
+    let one = || Box::pin(deliver_messages(Arc::clone(&world), Line::Imports));
+    if world.chance.happens(500) {
+        both(one(), one()).await;
+    } else {
+        one().await;
+    }
+}
+
 /// A worker goes on with an import, as long as it has time, which may be none.
 pub async fn go_on(world: &World, message: &QueueMessage) -> Handled {
     let GoOn { import } =
@@ -177,6 +189,7 @@ pub async fn go_on(world: &World, message: &QueueMessage) -> Handled {
         Pass::Unfinished => post(world, Line::Imports, &message.body),
         Pass::Ended => {
             forward(world);
+            lock(&world.memory).uploads.insert(import.clone(), true);
             let found = lock(&world.books).imports.get(&import).cloned();
             if found.is_some_and(|found| !found.is_over(world.app.now())) {
                 world.notes.accuse(format!("{import} was left before its end"));
@@ -233,6 +246,10 @@ pub async fn check(world: &World) -> Result<(), Failure> {
         check_results(world, &import, &rows, &results);
     }
     check_other_files(world);
+    let uploads = lock(&world.memory).uploads.clone();
+    for (id, _) in uploads.iter().filter(|(_, has_ended)| !**has_ended) {
+        world.notes.accuse(format!("{id} was uploaded, and no worker came to its end"));
+    }
     Ok(())
 }
 

@@ -61,7 +61,7 @@ async fn within(world: &World, seconds: i64, doing: impl Future<Output = ()> + S
 }
 
 /// Two things at the same time.
-async fn both(one: impl Future<Output = ()> + Send, other: impl Future<Output = ()> + Send) {
+pub async fn both(one: impl Future<Output = ()> + Send, other: impl Future<Output = ()> + Send) {
     let (mut one, mut other) = (pin!(one), pin!(other));
     let mut done = (false, false);
     poll_fn(|context| {

@@ -99,6 +99,8 @@ pub struct Memory {
     pub told: Vec<String>,
     /// The imports that were answered.
     pub imports: Vec<ImportId>,
+    /// Those whose file was uploaded, and whether a worker came to their end.
+    pub uploads: BTreeMap<ImportId, bool>,
     /// Whether the account has what the guest bought.
     pub claimed: bool,
     /// A number for everything that needs one of its own.
