@@ -6,15 +6,18 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sutler_domain::{
     event::{Event, EventKind},
-    ids::{OrderId, ReturnId, SellerId, VariantId},
+    ids::{ImportId, OrderId, ReturnId, SellerId, ShipmentId, VariantId},
     order::{Order, Part},
     payment::Payment,
     refund::Refund,
     returns::Return,
+    shipment::CarrierNews,
     stock::{QUANTITY_MAX, Stock, StockOp},
+    stock_import::{ImportState, StockImport},
     time::Timestamp,
 };
 use sutler_store::{
+    alerts::Place,
     codec::decode,
     db::key_part,
     flash_sales::{Allowance, FlashRecord},
@@ -23,9 +26,12 @@ use sutler_store::{
 use sutler_testkit::{Change, Item};
 
 use crate::{
+    alerts::Lines,
     coupons::Ledger,
+    imports, labels,
     sellers::RECOUNT,
     steps::{check_order, check_part, check_payment, check_refund, check_return, check_rewrite},
+    tracking,
 };
 
 /// What the streams told so far.
@@ -49,6 +55,16 @@ pub struct Books {
     pub corrections: BTreeMap<String, Corrected>,
     /// The largest limit per buyer in each counting of a variant.
     limits: BTreeMap<(VariantId, u32), u32>,
+    /// Imports of counts as they are.
+    pub imports: BTreeMap<ImportId, StockImport>,
+    /// The files that imports began.
+    pub files: BTreeMap<ImportId, String>,
+    /// How far carriers told that shipments are.
+    pub told: BTreeMap<ShipmentId, CarrierNews>,
+    /// What of it was acted on: the messages that are remembered.
+    heard: Vec<String>,
+    /// Who waits for what.
+    pub lines: Lines,
     /// Coupons as they are.
     pub coupons: Ledger,
     /// The answers of orders that were placed under a key.
@@ -87,7 +103,10 @@ impl Held {
     fn after(self, op: StockOp, n: u32) -> Option<Self> {
         let Self { reserved, committed, .. } = self;
         match op {
-            StockOp::Reserve if self == Self::default() => Some(Self { reserved: n, ..self }),
+            // One unit may have been held before.
+            StockOp::Reserve if reserved <= 1 && self == (Self { reserved, ..Self::default() }) => {
+                Some(Self { reserved: reserved.checked_add(n)?, ..self })
+            }
             StockOp::Release if reserved == n => Some(Self { reserved: 0, released: n, ..self }),
             StockOp::Commit if reserved == n => Some(Self { reserved: 0, committed: n, ..self }),
             // An order that takes its units again may find them in another shard.
@@ -115,6 +134,11 @@ impl Books {
         let mut wrong = Vec::new();
         let name = format!("{}/{}", change.pk, change.sk);
         let Some(new) = &change.new else {
+            let place = change.old.as_ref().filter(|old| key_part(old, "type") == "place");
+            if let Some(Ok(place)) = place.map(read::<Place>) {
+                self.lines.leave(&place);
+                return wrong;
+            }
             wrong.push(format!("{name} was deleted"));
             return wrong;
         };
@@ -146,6 +170,13 @@ impl Books {
                 let place = (part.order.clone(), part.seller.clone());
                 let before = self.parts.insert(place, part.clone());
                 check_part(before.as_ref(), &part, wrong);
+                if before.is_none() {
+                    self.take_held(&part, wrong);
+                }
+                if let Some(before) = &before {
+                    labels::check_change(before, &part, wrong);
+                    tracking::check_change(before, &part, wrong);
+                }
             }
             "payment" => {
                 let payment: Payment = read(new)?;
@@ -177,6 +208,17 @@ impl Books {
                 }
             }
             "stock" => self.enter_stock(read(new)?, &read::<LastMove>(new)?, wrong),
+            "stock_import" => {
+                let import: StockImport = read(new)?;
+                if let ImportState::Running { etag, .. } = &import.state {
+                    self.files.insert(import.id.clone(), etag.clone());
+                }
+                let before = self.imports.insert(import.id.clone(), import.clone());
+                imports::check_change(before.as_ref(), &import, wrong);
+            }
+            "inbox" if change.pk.starts_with("INBOX#tracking#") => self.heard.push(change.pk.clone()),
+            "alerts" => self.lines.enter(read(new)?, wrong),
+            "place" => self.lines.enter_place(read(new)?),
             "coupon" => self.coupons.enter(read(new)?, wrong),
             "coupon_use" => self.coupons.enter_use(read(new)?, wrong),
             "idempotency" if change.pk.contains("#place_order#") => {
@@ -195,7 +237,27 @@ impl Books {
         {
             wrong.push(format!("{}: the refusal {code} was noted twice", event.aggregate));
         }
+        self.lines.enter_event(&event.event, wrong);
         self.events.entry(event.aggregate.clone()).or_default().push(event);
+    }
+
+    /// Units that were held for whoever orders them are held for that order from now on.
+    fn take_held(&mut self, part: &Part, wrong: &mut Vec<String>) {
+        for line in &part.lines {
+            let Some(alert) = &line.origin.alert else { continue };
+            let place = |(variant, _, reference): &(VariantId, u8, String)| {
+                *variant == line.variant && reference == alert.as_str()
+            };
+            let held = self.moved.iter_mut().find(|(key, held)| place(key) && held.reserved == 1);
+            let Some(((_, shard, _), held)) = held else {
+                wrong.push(format!("{} orders what is not held for {alert}", part.order));
+                continue;
+            };
+            *held = Held::default();
+            let own = (line.variant.clone(), *shard, part.order.to_string());
+            let own = self.moved.entry(own).or_default();
+            own.reserved = own.reserved.saturating_add(1);
+        }
     }
 
     fn enter_stock(&mut self, stock: Stock, last: &LastMove, wrong: &mut Vec<String>) {
@@ -257,6 +319,12 @@ impl Books {
             }
         }
         self.stocks.insert(place, stock);
+    }
+
+    /// How many messages moved a shipment.
+    pub fn heard(&self, shipment: &ShipmentId) -> usize {
+        let suffix = format!("/{shipment}");
+        self.heard.iter().filter(|message| message.ends_with(&suffix)).count()
     }
 
     /// How many units of a variant there are, in all shards.

@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use sutler_domain::{
     cart::Quantity,
     idempotency::Answer,
-    ids::{OrderId, UserId},
+    ids::{OrderId, UserId, VariantId},
     order::{Order, OrderState, Part, PartState},
     shipping::Choices,
 };
@@ -22,89 +22,22 @@ use sutler_services::{
 use sutler_store::orders::OrderAggregate;
 
 use crate::{
-    back, coupons,
+    alerts, back, coupons,
+    deeds::Deeds,
     delivery::{Line, deliver_batch, deliver_messages, rebalance, resolve, sweep},
-    lock,
+    imports, labels, lock,
     provider::Deed,
     sellers::{change_price, correct, correct_again, recount, set_flash_sale, ship, ship_as},
+    tracking,
     world::{Buyer, Try, World},
 };
 
 /// What somebody is doing.
 pub type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A kind of deed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deeds {
-    Shop,
-    FillCart,
-    Quote,
-    PlaceAsQuoted,
-    PlaceAgain,
-    StartPayment,
-    ActAtProvider,
-    Cancel,
-    ConfirmDelivery,
-    CancelUnits,
-    Refund,
-    AskReturn,
-    DecideReturn,
-    ReceiveReturn,
-    Resolve,
-    Ship,
-    Correct,
-    CorrectAgain,
-    Recount,
-    ChangePrice,
-    SetFlashSale,
-    Rebalance,
-    PutCoupon,
-    ReviseCoupon,
-    ClaimOrders,
-    Stream,
-    PaymentEvents,
-    PaymentCommands,
-    Sweep,
-    ClockJump,
-}
-
-/// How often each is done.
-const WEIGHTS: [(u64, Deeds); 30] = [
-    (14, Deeds::Shop),
-    (4, Deeds::FillCart),
-    (2, Deeds::Quote),
-    (4, Deeds::PlaceAsQuoted),
-    (7, Deeds::PlaceAgain),
-    (16, Deeds::StartPayment),
-    (16, Deeds::ActAtProvider),
-    (4, Deeds::Cancel),
-    (7, Deeds::ConfirmDelivery),
-    (4, Deeds::CancelUnits),
-    (5, Deeds::Refund),
-    (5, Deeds::AskReturn),
-    (4, Deeds::DecideReturn),
-    (4, Deeds::ReceiveReturn),
-    (2, Deeds::Resolve),
-    (8, Deeds::Ship),
-    (4, Deeds::Correct),
-    (3, Deeds::CorrectAgain),
-    (2, Deeds::Recount),
-    (1, Deeds::ChangePrice),
-    (3, Deeds::SetFlashSale),
-    (5, Deeds::Rebalance),
-    (3, Deeds::PutCoupon),
-    (2, Deeds::ReviseCoupon),
-    (2, Deeds::ClaimOrders),
-    (20, Deeds::Stream),
-    (16, Deeds::PaymentEvents),
-    (10, Deeds::PaymentCommands),
-    (4, Deeds::Sweep),
-    (3, Deeds::ClockJump),
-];
-
 /// Somebody begins to do something.
-pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
-    let deed = *world.chance.weighted(&WEIGHTS)?;
+pub fn next(world: &Arc<World>, weights: &[(u64, Deeds)]) -> Option<(Deeds, Doing)> {
+    let deed = *world.chance.weighted(weights)?;
     let w = Arc::clone(world);
     let buyer = world.chance.place(world.buyers.len());
     let doing: Doing = match deed {
@@ -133,6 +66,19 @@ pub fn next(world: &Arc<World>) -> Option<(Deeds, Doing)> {
         Deeds::PutCoupon => Box::pin(async move { coupons::put(&w, buyer).await }),
         Deeds::ReviseCoupon => Box::pin(coupons::revise(w)),
         Deeds::ClaimOrders => Box::pin(claim_orders(w)),
+        Deeds::SendByLabel => Box::pin(labels::send(w)),
+        Deeds::BuyLabel => Box::pin(labels::buy(w)),
+        Deeds::ShipByLabel => Box::pin(labels::ship(w)),
+        Deeds::VoidLabel => Box::pin(labels::void(w)),
+        Deeds::ResolveLabels => Box::pin(labels::resolve(w)),
+        Deeds::CarrierTells => Box::pin(async move { tracking::tell(&w) }),
+        Deeds::TrackingEvents => Box::pin(deliver_messages(w, Line::TrackingEvents)),
+        Deeds::SendCounts => Box::pin(imports::send(w)),
+        Deeds::CarryOutCounts => Box::pin(imports::work(w)),
+        Deeds::JoinLine => Box::pin(alerts::join(w, buyer)),
+        Deeds::LeaveLine => Box::pin(alerts::leave(w, buyer)),
+        Deeds::OrderHeld => Box::pin(alerts::order(w)),
+        Deeds::BackInStock => Box::pin(deliver_messages(w, Line::BackInStock)),
         Deeds::Stream => {
             let ready = lock(&world.traffic).ready();
             let at = *world.chance.pick(&ready)?;
@@ -183,13 +129,26 @@ async fn shop(world: Arc<World>, at: usize) {
     }
 }
 
+/// Somebody orders one thing, and whatever is in their cart.
+pub async fn order_one(world: &World, at: usize, variant: &VariantId) {
+    put(world, at, variant).await;
+    quote(world, at).await;
+    drop(place_as_quoted(world, at).await);
+}
+
 async fn fill_cart(world: &World, at: usize) {
-    let (Some(buyer), Some(good)) = (world.buyers.get(at), world.chance.pick(&world.goods)) else { return };
+    if let Some(good) = world.chance.pick(&world.goods) {
+        put(world, at, &good.variant).await;
+    }
+}
+
+async fn put(world: &World, at: usize, variant: &VariantId) {
+    let Some(buyer) = world.buyers.get(at) else { return };
     let Ok(quantity) = Quantity::try_new(world.chance.up_to(2)) else { return };
     let key = world.chance.happens(500).then(|| format!("k{}", world.number()));
-    let body = format!("{} {}", good.variant, quantity.get());
+    let body = format!("{variant} {}", quantity.get());
     let once = world.once::<CartPage>(buyer.user.as_str(), "put_cart_line", key.as_deref(), &body, ok);
-    let put = put_line(&world.app, &buyer.cart, &access(buyer), &good.variant, quantity, &once).await;
+    let put = put_line(&world.app, &buyer.cart, &access(buyer), variant, quantity, &once).await;
     world.ended(&format!("buyer{at} puts {body} into the cart"), &put);
 }
 
@@ -331,7 +290,8 @@ async fn cancel(world: Arc<World>) {
 
 async fn give_up(world: &World, order: &Order) {
     let caller = caller(world, order);
-    let key = world.chance.happens(500).then(|| format!("cancel {}", order.id));
+    // What somebody was answered while the order was theirs they may be answered again, after it was claimed.
+    let key = world.chance.happens(500).then(|| format!("cancel {} of {}", order.id, order.buyer));
     let once = world.once::<OrderAggregate>(caller.as_str(), "cancel_order", key.as_deref(), "", ok);
     let cancelled = orders::cancel(&world.app, &order.id, &caller, None, &once).await;
     judge(world, &caller, order, "cancels", &cancelled);
@@ -378,6 +338,7 @@ pub fn rush(world: &Arc<World>) -> Vec<Doing> {
         all.push(Box::pin(async move { give_up(&w, &order).await }));
     }
     all.extend(back::rush(world, &order));
+    all.extend(labels::rush(world, &order));
     all
 }
 
@@ -403,8 +364,8 @@ async fn confirm_delivery(world: Arc<World>) {
 
 /// The caller says that a part arrived.
 pub async fn confirm(world: &World, part: &Part, order: &Order, caller: &UserId) {
-    // What was confirmed before this shipment is another call.
-    let key = format!("confirm {} {} {}", part.order, part.seller, part.shipments.len());
+    // What was confirmed before this shipment, or by a guest before the claim, is another call.
+    let key = format!("confirm {} {} {} {}", order.buyer, part.order, part.seller, part.shipments.len());
     let key = world.chance.happens(500).then_some(key);
     let once = world.once::<Part>(caller.as_str(), "confirm_delivery", key.as_deref(), "", ok);
     let done = shipping::confirm_delivery(&world.app, &part.order, (&part.seller, None), caller, &once).await;

@@ -5,21 +5,18 @@ use std::{collections::VecDeque, sync::Arc};
 use serde_json::{Value, json};
 use sutler_runtime::{
     Handled,
-    queue::Sender,
     worker::{self, QueueMessage},
 };
 use sutler_store::stream::StreamRecord;
 use sutler_testkit::{Change, lambda_event};
 use workers::{
-    expire_orders,
-    hold_for_next::{self, Holds},
-    process_payment_events, publish_events, rebalance_stock,
+    expire_orders, process_payment_events, process_tracking_events, publish_events, rebalance_stock,
     record_stock_movements::{self, Bookkeeper},
     resolve_payments, run_payment_commands,
 };
 
 use crate::{
-    lock,
+    alerts, imports, lock,
     mutations::{DeliveryBug, Mutation},
     world::{World, chain},
 };
@@ -28,6 +25,8 @@ use crate::{
 const SHARDS: u8 = 2;
 /// The events that the rule hands to the queue of payment commands (see infra/messaging.yaml).
 const COMMANDS: [&str; 2] = ["payment.refund_requested", "order.cancelled"];
+/// The event that a rule hands to the queue of what is new about parcels.
+const SHIPPED: &str = "part.shipped";
 
 /// Who reads a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,13 +60,18 @@ pub enum Line {
     PaymentEvents,
     /// What the provider is to be asked.
     PaymentCommands,
+    /// What carriers told, and which parcels are to be followed.
+    TrackingEvents,
+    /// Which counts are to be carried out.
+    Imports,
     /// What is back in stock.
     BackInStock,
 }
 
 impl Line {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::PaymentEvents, Self::PaymentCommands, Self::BackInStock];
+    pub const ALL: [Self; 5] =
+        [Self::PaymentEvents, Self::PaymentCommands, Self::TrackingEvents, Self::Imports, Self::BackInStock];
 }
 
 /// Everything that is under way.
@@ -76,8 +80,10 @@ pub struct Traffic {
     feeds: Vec<Feed>,
     events: Vec<Letter>,
     commands: Vec<Letter>,
+    parcels: Vec<Letter>,
+    imports: Vec<Letter>,
     back: Vec<Letter>,
-    /// How many messages of our own queue were taken.
+    /// How many messages about what is back in stock were taken.
     queued: usize,
     /// How many events of the bus the rules have seen, after how many calls.
     routed: (usize, usize),
@@ -88,8 +94,17 @@ impl Default for Traffic {
     fn default() -> Self {
         let feed = |reader| Feed { reader, records: VecDeque::new(), busy: false };
         let feeds = (0..SHARDS).flat_map(|_| [feed(Reader::Publisher), feed(Reader::Bookkeeper)]).collect();
-        let (events, commands, back) = (Vec::new(), Vec::new(), Vec::new());
-        Self { feeds, events, commands, back, queued: 0, routed: (0, 0), letters: 0 }
+        Self {
+            feeds,
+            events: Vec::new(),
+            commands: Vec::new(),
+            parcels: Vec::new(),
+            imports: Vec::new(),
+            back: Vec::new(),
+            queued: 0,
+            routed: (0, 0),
+            letters: 0,
+        }
     }
 }
 
@@ -98,6 +113,8 @@ impl Traffic {
         match line {
             Line::PaymentEvents => &mut self.events,
             Line::PaymentCommands => &mut self.commands,
+            Line::TrackingEvents => &mut self.parcels,
+            Line::Imports => &mut self.imports,
             Line::BackInStock => &mut self.back,
         }
     }
@@ -119,8 +136,8 @@ impl Traffic {
     #[must_use]
     pub fn pending(&self) -> usize {
         let records: usize = self.feeds.iter().map(|feed| feed.records.len()).sum();
-        let letters = [&self.events, &self.commands, &self.back].map(Vec::len);
-        letters.into_iter().fold(records, usize::saturating_add)
+        let letters = [&self.events, &self.commands, &self.parcels, &self.imports, &self.back];
+        letters.iter().fold(records, |sum, line| sum.saturating_add(line.len()))
     }
 
     /// A record goes to the readers whose filter lets it pass (see template.yaml).
@@ -140,6 +157,11 @@ impl Traffic {
     }
 }
 
+/// Puts a message into a queue.
+pub fn post(world: &World, line: Line, body: &str) {
+    lock(&world.traffic).post(line, body);
+}
+
 /// Takes note of what was committed, told and published since the last look, and sends it on its way.
 pub fn forward(world: &World) {
     if world.wire.was_written() {
@@ -154,7 +176,7 @@ pub fn forward(world: &World) {
     for webhook in world.provider.take_webhooks() {
         let copies = if world.weather.level() == 0 { 1 } else { world.chance.between(1, 3) };
         for _ in 0..copies {
-            lock(&world.traffic).post(Line::PaymentEvents, &webhook);
+            post(world, Line::PaymentEvents, &webhook);
         }
     }
     let mut traffic = lock(&world.traffic);
@@ -162,11 +184,16 @@ pub fn forward(world: &World) {
     if calls != traffic.routed.1 {
         let published = world.cloud.published();
         for event in published.iter().skip(traffic.routed.0) {
-            if COMMANDS.contains(&event.detail_type.as_str()) {
+            let rule = match event.detail_type.as_str() {
+                kind if COMMANDS.contains(&kind) => Some(Line::PaymentCommands),
+                SHIPPED => Some(Line::TrackingEvents),
+                _ => None,
+            };
+            if let Some(line) = rule {
                 let detail: Value = serde_json::from_str(&event.detail).unwrap_or_default();
                 let body = json!({ "detail-type": event.detail_type, "detail": detail }).to_string();
                 let copies = if world.chance.happens(50) { 2 } else { 1 };
-                (0..copies).for_each(|_| traffic.post(Line::PaymentCommands, &body));
+                (0..copies).for_each(|_| traffic.post(line, &body));
             }
         }
         let queued = world.cloud.queued();
@@ -219,7 +246,7 @@ pub async fn deliver_batch(world: Arc<World>, at: usize) {
     let handled = match reader {
         Reader::Publisher => publish(&world, &batch, records).await,
         Reader::Bookkeeper => {
-            let bookkeeper = Bookkeeper { app: world.app.clone(), queue: queue(&world) };
+            let bookkeeper = Bookkeeper { app: world.app.clone(), queue: alerts::queue(&world) };
             let handle = |bookkeeper, records: Vec<StreamRecord>| {
                 let world = Arc::clone(&world);
                 async move {
@@ -238,11 +265,6 @@ pub async fn deliver_batch(world: Arc<World>, at: usize) {
             feed.records.drain(..batch.len());
         }
     }
-}
-
-/// Our own queue. Nothing of what is on it is ever read from there but by [`forward`].
-fn queue(world: &World) -> Sender {
-    Sender::new(world.cloud.queue(), "back-in-stock")
 }
 
 async fn publish(world: &World, batch: &[Change], records: worker::StreamBatch<StreamRecord>) -> bool {
@@ -314,10 +336,9 @@ async fn handle_message(world: &World, line: Line, message: QueueMessage) -> Han
     let handled = match line {
         Line::PaymentEvents => process_payment_events::handle(&world.commands, message).await,
         Line::PaymentCommands => run_payment_commands::handle(&world.commands, message).await,
-        Line::BackInStock => {
-            let holds = Holds { app: world.app.clone(), queue: queue(world) };
-            hold_for_next::handle(&holds, message).await
-        }
+        Line::TrackingEvents => process_tracking_events::handle(&world.app, message).await,
+        Line::Imports => imports::go_on(world, &message).await,
+        Line::BackInStock => alerts::hear(world, message).await,
     };
     world.ended(&format!("message {id}"), &handled);
     handled

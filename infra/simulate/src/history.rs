@@ -12,12 +12,13 @@ use crate::{
     back,
     cast::{self, Doing, confirm},
     chance::Chance,
+    deeds::{self, Deeds},
     delivery::{Line, deliver_batch, deliver_messages, forward, rebalance, resolve, sweep},
-    lock,
+    labels, lock,
     mutations::Mutation,
     notes::{Book, Counts, add},
     sellers::ship_as,
-    verdict,
+    tracking, verdict,
     wire::Weather,
     world::{Failure, World},
 };
@@ -28,6 +29,8 @@ const POLLS_MAX: u32 = 100_000;
 const ROUNDS_MAX: u32 = 60;
 /// How many of these rounds still have the weather of the history.
 const ROUGH_ROUNDS: u32 = 4;
+/// What part of a history's deeds is left for those who send what was sold.
+const SENDERS_SHARE: u32 = 3;
 /// How often money that comes back from a card is sent there again.
 const SEEN_TO_MAX: u32 = 8;
 
@@ -42,6 +45,12 @@ pub struct History {
     pub steps: u64,
     /// Its orders at the end, by state.
     pub orders: Counts,
+    /// Its labels, by state.
+    pub labels: Counts,
+    /// Its shipments, by state.
+    pub shipments: Counts,
+    /// Its imports of counts, by state.
+    pub imports: Counts,
     /// Payments that went back.
     pub refunds: u64,
 }
@@ -61,17 +70,37 @@ pub fn play(seed: u64, deeds: u32, mutation: Option<&'static Mutation>) -> Resul
     let _entered = runtime.enter();
     let world = Arc::new(finish(World::open(seed, mutation))??);
     forward(&world);
-    let steps = act(&world, deeds);
+    let mut steps = act(&world, deeds, deeds::EVERYBODY);
     if !world.notes.is_wrong() {
         finish(come_to_rest(Arc::clone(&world)))??;
     }
-    let mut orders = Counts::new();
-    for order in lock(&world.books).orders.values() {
-        add(&mut orders, order.state.name());
+    if !world.notes.is_wrong() {
+        let senders = deeds.checked_div(SENDERS_SHARE).unwrap_or(0);
+        steps = steps.saturating_add(act(&world, senders, deeds::SENDERS));
+    }
+    if !world.notes.is_wrong() {
+        finish(come_to_an_end(Arc::clone(&world)))??;
     }
     let refunds = world.provider.intents().iter().filter(|intent| intent.refunded_minor() > 0).count();
-    let book = world.notes.book();
-    Ok(History { seed, book, steps, orders, refunds: u64::try_from(refunds).unwrap_or(u64::MAX) })
+    let refunds = u64::try_from(refunds).unwrap_or(u64::MAX);
+    let (book, books) = (world.notes.book(), lock(&world.books));
+    let parts = || books.parts.values();
+    Ok(History {
+        seed,
+        book,
+        steps,
+        orders: count(books.orders.values().map(|order| order.state.name())),
+        labels: count(parts().flat_map(|part| &part.labels).map(|label| label.state.name())),
+        shipments: count(parts().flat_map(|part| &part.shipments).map(|one| one.state.name())),
+        imports: count(books.imports.values().map(|import| import.state.name())),
+        refunds,
+    })
+}
+
+fn count(states: impl Iterator<Item = &'static str>) -> Counts {
+    let mut counts = Counts::new();
+    states.for_each(|state| add(&mut counts, state));
+    counts
 }
 
 /// Somebody who is doing something.
@@ -81,7 +110,7 @@ struct Actor {
 }
 
 /// The random part. Answers how many turns there were.
-fn act(world: &Arc<World>, deeds: u32) -> u64 {
+fn act(world: &Arc<World>, deeds: u32, weights: &[(u64, Deeds)]) -> u64 {
     let chance: &Chance = &world.chance;
     world.weather.set(chance.weighted(&[(2, 0), (3, 1), (3, 2), (2, 4)]).copied().unwrap_or(1));
     let crowd = chance.place(8).saturating_add(1);
@@ -95,7 +124,7 @@ fn act(world: &Arc<World>, deeds: u32) -> u64 {
             let (kind, doings) = if chance.happens(50) {
                 ("Rush".to_owned(), cast::rush(world))
             } else {
-                let Some((deed, doing)) = cast::next(world) else { continue };
+                let Some((deed, doing)) = cast::next(world, weights) else { continue };
                 (format!("{deed:?}"), vec![doing])
             };
             world.notes.begin(&kind);
@@ -136,18 +165,26 @@ fn finish<T>(doing: impl Future<Output = T> + Send) -> Result<T, Failure> {
 
 /// Nothing fails any more; whatever repeats is repeated until nothing is left, and then everything must be in order.
 async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
+    calm_down(&world).await;
+    wait_out(&world).await;
+    verdict::check(&world).await
+}
+
+/// Everything on its way takes a few steps more as things are, and then nothing fails any more.
+async fn calm_down(world: &Arc<World>) {
     let weather: &Weather = &world.weather;
-    world.notes.turn_of("at the end");
+    world.notes.turn_of("at rest");
     for _ in 0..ROUGH_ROUNDS {
-        round(&world).await;
+        round(world).await;
     }
     weather.set(0);
     world.notes.say("nothing fails any more");
-    wait_out(&world).await;
-    verdict::check(&world).await?;
-    if world.notes.is_wrong() {
-        return Ok(());
-    }
+}
+
+/// Everything that was begun is finished, and then everything must be in order once more.
+async fn come_to_an_end(world: Arc<World>) -> Result<(), Failure> {
+    calm_down(&world).await;
+    settle(&world).await;
     world.notes.say("everything is shipped and delivered");
     for part in parts(&world) {
         if matches!(part.state, PartState::AwaitingShipment | PartState::PartlyShipped) {
@@ -155,6 +192,10 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
         }
     }
     settle(&world).await;
+    tracking::bring(&world);
+    settle(&world).await;
+    // What is not heard now, buyers say themselves.
+    tracking::check(&world);
     for part in parts(&world) {
         let order = lock(&world.books).orders.get(&part.order).cloned();
         let travels =
@@ -182,12 +223,14 @@ async fn come_to_rest(world: Arc<World>) -> Result<(), Failure> {
     verdict::check(&world).await
 }
 
-/// Long enough for everything that waits: for payment, and twice for the provider's word.
+/// Long enough for everything that waits: for payment, twice for the provider's word, and for what carriers take back.
 async fn wait_out(world: &Arc<World>) {
     for _ in 0..3 {
         settle(world).await;
         world.db.clock().advance(Duration::from_secs(1_000));
     }
+    settle(world).await;
+    labels::wait(world);
     settle(world).await;
 }
 
@@ -213,6 +256,7 @@ async fn settle(world: &Arc<World>) {
     sweep(Arc::clone(world)).await;
     resolve(Arc::clone(world)).await;
     rebalance(Arc::clone(world)).await;
+    labels::resolve(Arc::clone(world)).await;
     for _ in 0..ROUNDS_MAX {
         forward(world);
         if lock(&world.traffic).pending() == 0 {

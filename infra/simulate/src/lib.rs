@@ -9,19 +9,26 @@
     reason = "a history that cannot be played has one reason: the kit is broken"
 )]
 
+mod alerts;
 mod back;
 mod books;
 mod cast;
 mod chance;
 mod coupons;
+mod deeds;
 mod delivery;
+mod depot;
 mod history;
+mod imports;
+mod labels;
 pub mod mutations;
 pub mod notes;
+mod opening;
 mod provider;
 pub mod report;
 mod sellers;
 mod steps;
+mod tracking;
 mod verdict;
 mod wire;
 mod world;

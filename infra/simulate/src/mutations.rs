@@ -47,6 +47,8 @@ pub enum Bug {
     FreshTokens,
     /// Something between us and the provider.
     Provider(ProviderBug),
+    /// Something between us and the carriers.
+    Carriers(CarrierBug),
     /// Something between the parts.
     Delivery(DeliveryBug),
 }
@@ -62,6 +64,10 @@ pub enum On {
     Item(&'static str),
     /// Those that change an item whose sort key begins so.
     Key(&'static str),
+    /// Postings of this purpose.
+    Posting(&'static str),
+    /// Those of an item whose partition key begins so.
+    Partition(&'static str),
 
     /// Those that claim a payment attempt.
     Claim,
@@ -82,6 +88,13 @@ pub enum ProviderBug {
     FreshRefundKeys,
     /// What was taken is not compared with what was asked.
     AmountsAreBelieved,
+}
+
+/// A bug of whoever calls the provider of labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CarrierBug {
+    /// Nobody looks for a purchase before it is made again.
+    PurchasesAreNotLookedFor,
 }
 
 /// A bug of whoever carries messages.
@@ -106,7 +119,13 @@ impl Mutation {
         self.bugs.iter().find_map(|bug| if let Bug::Provider(bug) = bug { Some(*bug) } else { None })
     }
 
-    /// The bug, if it is one of the carriers.
+    /// The bug, if it is one of the callers of the provider of labels.
+    #[must_use]
+    pub fn carrier_bug(&self) -> Option<CarrierBug> {
+        self.bugs.iter().find_map(|bug| if let Bug::Carriers(bug) = bug { Some(*bug) } else { None })
+    }
+
+    /// The bug, if it is one of whoever carries messages.
     #[must_use]
     pub fn delivery_bug(&self) -> Option<DeliveryBug> {
         self.bugs.iter().find_map(|bug| if let Bug::Delivery(bug) = bug { Some(*bug) } else { None })
@@ -137,7 +156,7 @@ impl Bug {
                     fields.insert("ClientRequestToken".to_owned(), json!(token));
                 }
             }
-            Self::Provider(_) | Self::Delivery(_) => {}
+            Self::Provider(_) | Self::Carriers(_) | Self::Delivery(_) => {}
         }
     }
 }
@@ -172,6 +191,12 @@ fn is_on(write: &Value, on: On) -> bool {
         }
         On::Item(kind) => text(write, "/Item/type/S") == kind,
         On::Key(prefix) => text(write, "/Key/sk/S").starts_with(prefix),
+        On::Posting(purpose) => {
+            text(write, "/Item/type/S") == "ledger_tx" && text(write, "/Item/purpose/S") == purpose
+        }
+        On::Partition(prefix) => {
+            ["/Item/pk/S", "/Key/pk/S"].iter().any(|place| text(write, place).starts_with(prefix))
+        }
         On::Claim => false,
         On::CouponTaken => is_coupon(write) && has(write, ":revision"),
         On::CouponCounted => is_coupon(write) && has(write, ":zero"),

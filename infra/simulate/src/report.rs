@@ -12,6 +12,9 @@ pub struct Totals {
     operations: Counts,
     faults: Counts,
     orders: Counts,
+    labels: Counts,
+    shipments: Counts,
+    imports: Counts,
     refunds: u64,
 }
 
@@ -25,6 +28,9 @@ impl Totals {
             (&mut self.operations, &history.book.operations),
             (&mut self.faults, &history.book.faults),
             (&mut self.orders, &history.orders),
+            (&mut self.labels, &history.labels),
+            (&mut self.shipments, &history.shipments),
+            (&mut self.imports, &history.imports),
         ] {
             for (kind, count) in counts {
                 let sum = sums.entry(kind.clone()).or_default();
@@ -38,9 +44,14 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:>9}  histories", self.histories)?;
         writeln!(f, "{:>9}  steps", self.steps)?;
-        for (what, counts) in
-            [("operations", &self.operations), ("faults", &self.faults), ("orders", &self.orders)]
-        {
+        for (what, counts) in [
+            ("operations", &self.operations),
+            ("faults", &self.faults),
+            ("orders", &self.orders),
+            ("labels", &self.labels),
+            ("shipments", &self.shipments),
+            ("imports of counts", &self.imports),
+        ] {
             let sum: u64 = counts.values().sum();
             writeln!(f, "{sum:>9}  {what}")?;
             for (kind, count) in counts {

@@ -37,7 +37,12 @@ pub async fn ship(world: Arc<World>) {
     let seller = stranger.map_or_else(|| part.seller.clone(), |good| good.seller.clone());
     let lines =
         world.chance.happens(400).then(|| crate::back::some_of(&world, &part, Progress::open)).flatten();
-    let number = if world.chance.happens(800) { "1".to_owned() } else { world.number().to_string() };
+    // Carriers use numbers again, and sellers mistype them.
+    let number = match world.chance.below(20) {
+        0 => "1".to_owned(),
+        1..16 => part.order.to_string(),
+        _ => world.number().to_string(),
+    };
     hand_over(&world, &part.order, &seller, lines, &number).await;
 }
 

@@ -22,7 +22,9 @@ pub fn check_rewrite(
         item.get(name).and_then(|value| value.as_n().ok()).and_then(|n| n.parse::<i64>().ok()).unwrap_or(0)
     };
     match kind {
-        "event" | "movement" | "ledger_tx" | "inbox" => wrong.push(format!("{name} was written over")),
+        "event" | "movement" | "ledger_tx" | "inbox" | "tracking" | "stock_import_rows" => {
+            wrong.push(format!("{name} was written over"));
+        }
         "idempotency" => {
             if number(old, "ttl") > now.seconds() {
                 wrong.push(format!("the answer {name} was written over"));

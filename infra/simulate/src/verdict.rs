@@ -17,9 +17,11 @@ use sutler_services::{
 use sutler_store::events;
 
 use crate::{
+    alerts,
     books::Books,
-    lock,
+    imports, labels, lock,
     provider::Intent,
+    tracking,
     world::{Failure, World},
 };
 
@@ -39,7 +41,11 @@ pub async fn check(world: &World) -> Result<(), Failure> {
     check_money(world);
     check_answers(world);
     check_owners(world);
+    labels::check(world);
+    tracking::check(world);
+    imports::check(world).await?;
     check_events(world).await?;
+    alerts::check(world, &lock(&world.books));
     let shards: Vec<_> = lock(&world.books).stocks.keys().cloned().collect();
     for (variant, shard) in shards {
         match verify_chain(&world.app, &ChainId { variant: variant.clone(), shard }).await {

@@ -1,43 +1,31 @@
 //! One marketplace of its own: a fresh database, a provider, a bus, and the people of a history.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
 use sutler_domain::{
-    account::{Email, Username},
-    address::{Address, AddressDraft},
     coupon::{CouponCode, Funder},
     idempotency::{Answer, Once, OnceKey},
-    ids::{AddressId, CartId, CategoryId, OrderId, ProductId, SellerId, UserId, VariantId},
-    money::{BasisPoints, Currency, Money},
-    product::{ListingState, Variant},
-    stock::Stock,
-    time::Timestamp,
+    ids::{AddressId, CartId, ImportId, OrderId, SellerId, UserId, VariantId},
+    money::{BasisPoints, Currency},
 };
 use sutler_gateways::bus::Bus;
 use sutler_services::{
-    App, Error, Settings,
-    flash_sales::{self, Terms, TermsSet},
-    gateways::Gateways,
-    orders::PlaceOrder,
+    App, Error, Settings, flash_sales::Terms, gateways::Gateways, labels::Forwarder, orders::PlaceOrder,
 };
-use sutler_store::{
-    Key, Store, StoreError, TableNames, Transaction, Version,
-    catalog::variant_key,
-    codec::encode,
-    stock, users,
-    users::{AddressEntry, Guest, User, address_key, user_key},
-};
+use sutler_store::{Store, StoreError, TableNames};
 use sutler_testkit::{CATALOG, COMMERCE, FakeClock, IDENTITY, LEDGER, SeqIds, TestCloud, TestDb};
 use workers::run_payment_commands::PaymentCommands;
 
 use crate::{
     books::Books,
     chance::Chance,
-    coupons,
     delivery::Traffic,
+    depot::Depot,
+    imports::Files,
+    labels::Seen,
     lock,
     mutations::Mutation,
     notes::Notes,
@@ -105,6 +93,14 @@ pub struct Memory {
     pub tries: Vec<Try>,
     /// All corrections that were tried.
     pub corrections: Vec<Correction>,
+    /// What carriers asked, as far as sellers saw it.
+    pub offers: Vec<Seen>,
+    /// What carriers told.
+    pub told: Vec<String>,
+    /// The imports that were answered.
+    pub imports: Vec<ImportId>,
+    /// Those whose file was uploaded, and whether a worker came to their end.
+    pub uploads: BTreeMap<ImportId, bool>,
     /// Whether the account has what the guest bought.
     pub claimed: bool,
     /// A number for everything that needs one of its own.
@@ -123,6 +119,10 @@ pub struct World {
     pub bus: Bus,
     /// The payment provider.
     pub provider: Provider,
+    /// The provider of labels.
+    pub depot: Depot,
+    /// The store of files.
+    pub files: Files,
     /// What the worker of payment commands has.
     pub commands: PaymentCommands,
     /// All decisions.
@@ -141,6 +141,8 @@ pub struct World {
     pub account: Option<UserId>,
     /// What is sold.
     pub goods: Vec<Good>,
+    /// Where each seller sends from.
+    pub senders: BTreeMap<SellerId, AddressId>,
     /// The coupons there are, and who made them.
     pub coupons: Vec<(CouponCode, Funder)>,
     /// What people remember.
@@ -171,7 +173,10 @@ impl World {
         };
         let ids = Arc::new(SeqIds::default());
         let store = Store::new(db.client_without_waiting(), names, ids.clone());
-        let app = App::new(store, Arc::new(clock), ids, settings()?);
+        let depot = Depot::new((chance.clone(), notes.clone(), weather.clone()), clock.clone(), mutation);
+        let files = Files::new(chance.clone(), notes.clone(), weather.clone());
+        let mut app = App::new(store, Arc::new(clock), ids, settings()?);
+        app.forwarder = Forwarder::new(Some(Arc::new(depot.clone())));
         let provider = Provider::new(chance.clone(), notes.clone(), weather.clone(), mutation);
         let commands =
             PaymentCommands { app: app.clone(), gateways: Gateways::default().with(provider.clone()) };
@@ -182,6 +187,8 @@ impl World {
             db,
             cloud,
             provider,
+            depot,
+            files,
             commands,
             chance,
             notes,
@@ -191,6 +198,7 @@ impl World {
             buyers: Vec::new(),
             account: None,
             goods: Vec::new(),
+            senders: BTreeMap::new(),
             coupons: Vec::new(),
             memory: Mutex::default(),
             books: Mutex::default(),
@@ -200,102 +208,6 @@ impl World {
         world.spread().await?;
         world.db.tap(wire);
         Ok(world)
-    }
-
-    /// One to three sellers with a few things of which there are few, and two to four buyers. Sellers may buy too.
-    async fn populate(&mut self) -> Result<(), Failure> {
-        let now = self.app.now();
-        let mut transaction = Transaction::new();
-        for number in 0..self.chance.between(2, 4) {
-            let user = user(&format!("buyer{number}"), UserId::generate(&*self.app.ids, now), now)?;
-            create(&mut transaction, user_key(&user.id), "user", &user)?;
-            self.move_in(&mut transaction, user.id)?;
-        }
-        if self.chance.happens(300) {
-            self.let_guest_in(&mut transaction)?;
-        }
-        for number in 0..self.chance.between(1, 3) {
-            let owner = match self.buyers.first() {
-                Some(buyer) if number == 0 && self.chance.happens(100) => buyer.user.clone(),
-                _ => UserId::generate(&*self.app.ids, now),
-            };
-            for _ in 0..self.chance.between(1, 2) {
-                self.list(&mut transaction, SellerId::of_user(&owner))?;
-            }
-        }
-        let seller = self.goods.first().ok_or("something for sale")?.seller.clone();
-        self.coupons = coupons::print(self, &mut transaction, &seller)?;
-        lock(&self.memory).quotes = vec![None; self.buyers.len()];
-        Ok(self.app.store.transact(transaction).await?)
-    }
-
-    /// Somebody buys from now on, and lives somewhere.
-    fn move_in(&mut self, transaction: &mut Transaction, user: UserId) -> Result<(), Failure> {
-        let now = self.app.now();
-        let address = AddressId::generate(&*self.app.ids, now);
-        let entry = AddressEntry { id: address.clone(), address: home()?, check: None, created_at: now };
-        create(transaction, address_key(&user, &address), "address", &entry)?;
-        self.buyers.push(Buyer { cart: CartId::of_user(&user), user, address });
-        Ok(())
-    }
-
-    /// One more buyer, who has no account, and an account with the same address, which does not know of it yet.
-    fn let_guest_in(&mut self, transaction: &mut Transaction) -> Result<(), Failure> {
-        let now = self.app.now();
-        let account = user("tourist", UserId::generate(&*self.app.ids, now), now)?;
-        create(transaction, user_key(&account.id), "user", &account)?;
-        let guest = User {
-            id: UserId::generate(&*self.app.ids, now),
-            username: Username::guest(),
-            verified: false,
-            guest: Some(Guest::default()),
-            ..account.clone()
-        };
-        users::let_in(transaction, &guest)?;
-        self.account = Some(account.id);
-        self.move_in(transaction, guest.id)
-    }
-
-    /// Some things are in great demand from the start.
-    async fn spread(&self) -> Result<(), Failure> {
-        for good in self.goods.iter().filter(|_| self.chance.happens(350)) {
-            let render = |_: &TermsSet| Answer { status: 200, body: String::new() };
-            let once = Once { key: None, render, at: self.app.now() };
-            let terms = terms(&self.chance);
-            flash_sales::set(&self.app, &good.seller, &good.variant, terms, &once)
-                .await
-                .map_err(|error| chain(&error))?;
-        }
-        Ok(())
-    }
-
-    fn list(&mut self, transaction: &mut Transaction, seller: SellerId) -> Result<(), Failure> {
-        let now = self.app.now();
-        let product = ProductId::generate(&*self.app.ids, now);
-        let id = VariantId::of(&product, 0).ok_or("a variant")?;
-        let units = u32::try_from(self.chance.between(1, 8))?;
-        let variant = Variant {
-            id: id.clone(),
-            product,
-            seller: seller.clone(),
-            seller_name: "A shop".to_owned(),
-            title: "A thing".to_owned(),
-            options: Vec::new(),
-            sku: id.to_string(),
-            price: Money::try_new(self.chance.between(1, 5_000), Currency::Usd)?,
-            own_price: false,
-            category: CategoryId::generate(&*self.app.ids, now),
-            tax_class: None,
-            image: None,
-            own_image: false,
-            state: ListingState::Active,
-            weight_g: 100,
-            flash_sale: None,
-        };
-        create(transaction, variant_key(&id), "variant", &variant)?;
-        stock::create(transaction, &Stock::new(id.clone(), seller.clone(), units))?;
-        self.goods.push(Good { variant: id, seller, units });
-        Ok(())
     }
 
     /// A number that nobody else got.
@@ -359,46 +271,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = next.source();
     }
     text
-}
-
-fn create<T: serde::Serialize>(
-    transaction: &mut Transaction,
-    key: Key,
-    kind: &'static str,
-    record: &T,
-) -> Result<(), StoreError> {
-    let item = encode(&key, kind, Version::FIRST, record)?;
-    transaction.create(key, item);
-    Ok(())
-}
-
-fn user(name: &str, id: UserId, now: Timestamp) -> Result<User, Failure> {
-    Ok(User {
-        id,
-        email: Email::parse(&format!("{name}@example.com")).map_err(|_| "an address")?,
-        username: Username::parse(name).map_err(|_| "a name")?,
-        verified: true,
-        guest: None,
-        roles: Vec::new(),
-        addresses: 1,
-        default_address: None,
-        verification_requested_at: now,
-        created_at: now,
-    })
-}
-
-fn home() -> Result<Address, Failure> {
-    let draft = AddressDraft {
-        name: "Ada Lovelace".to_owned(),
-        line1: "12 Square".to_owned(),
-        line2: None,
-        city: "Berlin".to_owned(),
-        region: None,
-        postal_code: Some("10115".to_owned()),
-        country: "DE".to_owned(),
-        phone: None,
-    };
-    Ok(Address::parse(&draft).map_err(|_| "an address")?)
 }
 
 fn settings() -> Result<Settings, Failure> {

@@ -3,9 +3,9 @@
 use sutler_domain::stock::StockOp;
 
 use super::{
-    Bug::{self, Delivery, FreshTokens, LeftOut, Provider, Unconditional},
-    DeliveryBug, Mutation,
-    On::{Claim, CouponCounted, CouponGivenBack, CouponTaken, Item, Key, Order, Stock},
+    Bug::{self, Carriers, Delivery, FreshTokens, LeftOut, Provider, Unconditional},
+    CarrierBug, DeliveryBug, Mutation,
+    On::{Claim, CouponCounted, CouponGivenBack, CouponTaken, Item, Key, Order, Partition, Posting, Stock},
     Proof::{self, Equivalent, Seed, Tested},
     ProviderBug,
 };
@@ -162,7 +162,7 @@ pub static ALL: &[Mutation] = &[
     ),
     mutation("complete a changed order", &[Unconditional(Order("completed"), AS_READ)], EVENT_GUARDS),
     mutation("event over an event", &[Unconditional(Item("event"), NEW)], ORDER_GUARDS),
-    mutation("part that changed", &[Unconditional(Item("part"), AS_READ)], ORDER_GUARDS),
+    mutation("part that changed", &[Unconditional(Item("part"), AS_READ)], Seed(1)),
     mutation("order over an order", &[Unconditional(Item("order"), NEW)], FRESH_ID),
     mutation("part over a part", &[Unconditional(Item("part"), NEW)], FRESH_ID),
     mutation("order a cart that changed", &[Unconditional(Item("cart"), AS_READ)], Seed(1)),
@@ -258,6 +258,43 @@ pub static ALL: &[Mutation] = &[
         &[Unconditional(CouponGivenBack, "#uses >= :one")],
         ORDER_GUARDS,
     ),
+    // Back in stock
+    mutation("wishes that changed", &[Unconditional(Item("alerts"), AS_READ)], Seed(1)),
+    mutation("wait for what is there", &[Unconditional(Key("STOCK#"), "#available = :zero")], Seed(1)),
+    mutation("place over a place", &[Unconditional(Item("place"), NEW)], FRESH_ID),
+    mutation(
+        "leave a line that was left",
+        &[Unconditional(Partition("QUEUE#"), "attribute_exists(#pk)")],
+        Equivalent("the same transaction changes what the user waits for at the version it was read at"),
+    ),
+    mutation("forget the place", &[LeftOut(Item("place"))], Seed(1)),
+    mutation("forget what is held", &[LeftOut(Item("alerts"))], Seed(1)),
+    // Labels and parcels
+    mutation("label bought again without a look", &[Carriers(CarrierBug::PurchasesAreNotLookedFor)], Seed(1)),
+    mutation("forget what a label costs", &[LeftOut(Posting("label"))], Seed(1)),
+    mutation("forget what a label gives back", &[LeftOut(Posting("label_voided"))], Seed(1)),
+    mutation("forget the parcel", &[LeftOut(Item("tracking"))], Seed(1)),
+    mutation("parcel over a parcel", &[Unconditional(Item("tracking"), NEW)], FRESH_ID),
+    mutation(
+        "carrier's message acted on twice",
+        &[Unconditional(Partition("INBOX#tracking#"), NEW)],
+        Equivalent("news leads forwards only, of the part at the version it was read at"),
+    ),
+    mutation("forget the carrier's message", &[LeftOut(Partition("INBOX#tracking#"))], Seed(1)),
+    mutation(
+        "carrier's message of a part that changed, acted on twice",
+        &[Unconditional(Item("part"), AS_READ), Unconditional(Partition("INBOX#tracking#"), NEW)],
+        Seed(1),
+    ),
+    // Imports
+    mutation("import that changed", &[Unconditional(Item("stock_import"), AS_READ)], Seed(1)),
+    mutation(
+        "results over results",
+        &[Unconditional(Item("stock_import_rows"), NEW)],
+        Equivalent("the same transaction changes the import at the version it was read at"),
+    ),
+    mutation("forget how far an import is", &[LeftOut(Item("stock_import"))], Seed(1)),
+    mutation("forget the results of rows", &[LeftOut(Item("stock_import_rows"))], Seed(1)),
     // Delivery
     mutation("failed batch not repeated", &[Delivery(DeliveryBug::BatchesAreNotRepeated)], Seed(15)),
     mutation(
