@@ -19,8 +19,8 @@ from .purchase import Checks
 UNITS_PER_PART = 2
 SIZE = "weight_g=800&length_mm=300&width_mm=200&height_mm=100"
 # A purchase of which nobody knows is looked for after two minutes, and made again then.
-LABEL_SECONDS = 300
 LABEL_PAUSE_SECONDS = 5
+# As long as a crowd may be in the way.
 SETTLE_SECONDS = 600
 # A call may be in its way, so that what is not the API's is said again.
 STAND_IN_SECONDS = 60
@@ -210,7 +210,7 @@ class Parcels:
 
         if label["state"] != "buying":
             return label
-        return wait_until(known, f"{label['id']} to be decided", LABEL_SECONDS, LABEL_PAUSE_SECONDS)
+        return wait_until(known, f"{label['id']} to be decided", SETTLE_SECONDS, LABEL_PAUSE_SECONDS)
 
     def doubled(self, label: Json) -> None:
         """Of one label, two of our calls arrive late: it is paid twice."""
@@ -218,7 +218,7 @@ class Parcels:
             is_mine, self.is_doubled = not self.is_doubled, True
         if not is_mine:
             return
-        wait_until(self.faults_are_over, "the faults of purchases to be over", LABEL_SECONDS, 1)
+        wait_until(self.faults_are_over, "the faults of purchases to be over", SETTLE_SECONDS, 1)
         wish = {"rate": label["rate"].split(".")[1], "metadata": label["id"]}
         for _ in range(2):
             wait_until(lambda: self.at_shippo("/transactions", wish) == 201, "a late purchase", STAND_IN_SECONDS)

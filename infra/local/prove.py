@@ -34,6 +34,8 @@ QUIET_SECONDS = 6
 # Each event is delivered so many times in parallel, each copy up to so much later.
 COPIES = 3
 SPREAD_MS = 400
+# Nobody asks carriers what they told in vain, so they try for minutes.
+CARRIER_TRIES_MAX = 40
 # How buyers pay, in turn.
 GATEWAYS = ("stripe", "chapa", "paypal", "stripe_checkout")
 WEATHER_SEED = 1
@@ -310,6 +312,7 @@ def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
     world, tally = World.of(stack), Tally()
     for provider in wallets.STAND_INS:
         world.control(f"/{provider}/webhook", {"copies": COPIES, "spread_ms": SPREAD_MS})
+    world.control("/shippo/webhook", {"tries_max": CARRIER_TRIES_MAX})
     with step(f"preparing a market and {buyers} buyers"):
         market = prepare_market(world, units, buyers)
         crowd = prepare_buyers(world, buyers)

@@ -10,9 +10,10 @@ from .console import Failure
 from .market import Market, Tally, in_parallel
 from .purchase import Checks
 
-TABLE_SECONDS = 300
-# A row that was too slow for all the orders is sent again, so often.
-TABLES_MAX = 10
+# As long as a crowd may be in the way.
+TABLE_SECONDS = 600
+# A row that was too slow for all the orders is sent again some seconds later.
+PAUSE_SECONDS = 5
 # How many more, or fewer, are found of what is being sold: of what everybody wants, of what is spread over shards, of what
 # there is plenty, of what is scarce.
 FOUND = (3, 7, -10, -4)
@@ -47,12 +48,7 @@ class Tables:
         rows += [(sku.format(hot=self.market.hot), count) for sku, count, _ in BAD_ROWS]
         for _ in range(2):
             self.send(rows)
-        again = self.refused_for_now()
-        while again:
-            if len(self.sent) > TABLES_MAX:
-                raise Failure(f"{again} are not counted after {len(self.sent)} tables")
-            self.send([(sku, str(self.counts[sku])) for sku in again])
-            again = self.refused_for_now()
+        wait_until(self.all_counted, "every row to be counted", TABLE_SECONDS, PAUSE_SECONDS)
         self.remember()
 
     def send(self, rows: list[tuple[str, str]]) -> None:
@@ -70,6 +66,12 @@ class Tables:
         self.tally.count("tables of counts")
         for item in done["items"]:
             self.tally.count(f"rows of tables: {item['outcome']}" + (f", {item['code']}" if item.get("code") else ""))
+
+    def all_counted(self) -> bool:
+        again = self.refused_for_now()
+        if again:
+            self.send([(sku, str(self.counts[sku])) for sku in again])
+        return not self.refused_for_now()
 
     def applied(self) -> dict[str, list[Json]]:
         """For each article number, the rows that changed its stock."""
