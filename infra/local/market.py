@@ -137,12 +137,13 @@ def prepare_market(world: World, units: int, buyers: int) -> Market:
     )
 
 
-def prepare_buyers(world: World, count: int) -> list[Buyer]:
+def prepare_buyers(world: World, count: int, with_guests: bool = True) -> list[Buyer]:
     """Accounts with verified addresses, signed in, and some guests; says now and then how far it is."""
     run, done, lock = uuid.uuid4().hex[:6], itertools.count(1), threading.Lock()
 
     def prepare(number: int) -> Buyer:
         person, is_guest = Person(world, f"b{number}-{run}@crowd.example", f"b{number}-{run}", PASSWORD), number % GUEST_EVERY == 0
+        is_guest = is_guest and with_guests
         person = person.come_as_guest() if is_guest else person.sign_up(SIGN_UP_SECONDS)
         buyer = Buyer(person, person.add_address(), number, is_guest)
         with lock:
