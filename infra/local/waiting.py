@@ -9,8 +9,8 @@ from .console import Failure
 from .market import Buyer, Market, Tally, in_parallel, prepare_buyers
 from .purchase import Checks
 
-# Those who have the units first: one pays, one does not and cancels, one lets the order expire.
-OWNERS, IN_LINE = 3, 5
+# Those who have the units first, and those who get one after the other of them, but for the last one.
+OWNERS, IN_LINE = 2, 6
 PRICE = 4_900
 SUBJECT = "back in stock"
 # An order expires within two minutes, and a hold is made within some seconds.
@@ -39,47 +39,41 @@ class Line:
         return f"/v1/variants/{self.variant}/alerts"
 
     def come(self) -> None:
-        """Before the sale: a variant that there are only few of, and those who want it."""
+        """Before the sale: a variant of which all that there is is sold, and those who want it."""
         category = self.market.staff.call("POST", "/v1/categories", {"name": f"Few {uuid.uuid4().hex[:6]}"})["id"]
         self.variant = self.market.seller.list_product(category, "A lamp of which there are few", PRICE, [OWNERS])[0]
         self.market.stocked[self.variant] = self.market.most[self.variant] = OWNERS
         people = prepare_buyers(self.market.world, OWNERS + IN_LINE + 1, with_guests=False)
         self.owners, self.waiting, self.outsider = people[:OWNERS], people[OWNERS:-1], people[-1]
+        self.note("in line while there are some", self.refusal_to_wait(self.outsider), "in-stock")
+        in_parallel(self.buy_and_pay, self.owners, OWNERS)
 
     def note(self, what: str, found: object, wanted: object) -> None:
         self.found.append((what, found, wanted))
 
     def run(self) -> None:
-        """Everything is sold, and comes back unit by unit."""
-        paid, cancelled, expired = self.owners
-        first, leaver, third, fourth, last = self.waiting
-        self.note("in line while there are some", self.refusal(first, "POST", self.alerts), (409, "in-stock"))
-        for owner in self.owners:
-            self.buy(owner)
-        self.pay(paid)
+        """Unit by unit comes back, because orders are cancelled, expire, or somebody does not want it any more."""
+        first, leaver, third, fourth, fifth, last = self.waiting
         for buyer in self.waiting:
             # Twice at once: they stand in line once.
             answers = in_parallel(lambda _, who=buyer: who.person.call("POST", self.alerts), [1, 2], 2)
             self.note("in line", [answer["state"] for answer in answers], ["waiting"] * 2)
         self.note("in line again", first.person.call("POST", self.alerts)["state"], "waiting")
-        self.cancel(cancelled)
-        self.goes_to(first)
-        for other in (leaver, last, self.outsider):
+        in_parallel(self.cancel, self.owners, OWNERS)
+        self.goes_to(first, leaver)
+        for other in (third, last, self.outsider):
             self.note("a held unit, to somebody else", other and self.refusal_to_order(other), "insufficient-stock")
-        self.buy(first)
-        self.pay(first)
-        self.cancel(paid)
-        self.goes_to(leaver)
-        leaver.person.call("DELETE", self.alerts)
-        leaver.person.call("DELETE", self.alerts)
+        self.note("two units, to whom one is held for", self.refusal_to_order(first, 2), "insufficient-stock")
+        in_parallel(lambda act: act(), [partial(self.buy_and_pay, first), partial(self.leave, leaver)], 2)
         self.goes_to(third)
-        state = partial(expired.person.call, "GET", f"/v1/orders/{expired.orders[-1]['id']}")
-        wait_until(lambda: state()["state"] == "cancelled", "an order to expire", SETTLE_SECONDS, 1)
+        self.buy(third)
+        self.cancel(third)
         self.goes_to(fourth)
-        self.note("two of one held unit", self.refusal_to_order(fourth, 2), "insufficient-stock")
-        in_parallel(self.buy, [third, fourth], 2)
-        in_parallel(self.pay, [third, fourth], 2)
-        last.person.call("DELETE", self.alerts)
+        self.buy(fourth)
+        # Nobody pays that, so it expires.
+        self.goes_to(fifth)
+        self.buy_and_pay(fifth)
+        self.leave(last)
 
     # What they do.
 
@@ -92,21 +86,26 @@ class Line:
         buyer.orders.append(person.call("POST", "/v1/orders", wish))
         self.tally.count("orders of those in line")
 
-    def pay(self, buyer: Buyer) -> None:
+    def buy_and_pay(self, buyer: Buyer) -> None:
+        self.buy(buyer)
         path = f"/v1/orders/{buyer.orders[-1]['id']}"
         answer = self.market.world.confirm(buyer.person.call("POST", f"{path}/payments", {"gateway": "stripe"}))
         if answer.status != 200:
             raise Failure(f"the stand-in of stripe answered {answer.status}: {answer.body[:300]!r}")
         wait_until(lambda: buyer.person.call("GET", path)["state"] == "paid", "an order from the line to be paid", SETTLE_SECONDS, 1)
 
+    def leave(self, buyer: Buyer) -> None:
+        """Twice: nobody leaves twice."""
+        in_parallel(lambda _: buyer.person.call("DELETE", self.alerts), [1, 2], 2)
+
     def cancel(self, buyer: Buyer) -> None:
         buyer.person.call("POST", f"/v1/orders/{buyer.orders[-1]['id']}/cancel")
 
-    def refusal(self, buyer: Buyer, method: str, path: str) -> tuple[int, str] | None:
+    def refusal_to_wait(self, buyer: Buyer) -> str | None:
         try:
-            buyer.person.call(method, path)
+            buyer.person.call("POST", self.alerts)
         except Problem as problem:
-            return problem.status, problem.code
+            return problem.code
         return None
 
     def refusal_to_order(self, buyer: Buyer, quantity: int = 1) -> str | None:
@@ -116,13 +115,15 @@ class Line:
             return problem.code
         return None
 
-    def goes_to(self, next_one: Buyer) -> None:
-        """A unit is held for the next in line, and for nobody else who has none yet."""
-        wait_until(lambda: self.state(next_one) == "held", f"a unit to be held for {next_one.person.username}", SETTLE_SECONDS, 0.5)
-        behind = self.waiting[self.waiting.index(next_one) + 1 :]
-        self.note(f"those behind {next_one.person.username}", [self.state(one) for one in behind], ["waiting"] * len(behind))
-        self.note("in line with a unit in hand", next_one.person.call("POST", self.alerts)["state"], "held")
-        self.tally.count("units held for the next in line")
+    def goes_to(self, *next_ones: Buyer) -> None:
+        """Units are held for the next in line, and for nobody behind them."""
+        for buyer in next_ones:
+            name = buyer.person.username
+            wait_until(lambda who=buyer: self.state(who) == "held", f"a unit to be held for {name}", SETTLE_SECONDS, 0.5)
+            self.note(f"in line with a unit in hand, {name}", buyer.person.call("POST", self.alerts)["state"], "held")
+            self.tally.count("units held for the next in line")
+        behind = self.waiting[self.waiting.index(next_ones[-1]) + 1 :]
+        self.note("those behind", [self.state(one) for one in behind], ["waiting"] * len(behind))
 
     def state(self, buyer: Buyer) -> str | None:
         own = (alert for alert in self.of(buyer) if alert["variant"] == self.variant)
@@ -142,4 +143,4 @@ class Line:
         mails = [len(buyer.person.mails(SUBJECT)) for buyer in self.waiting]
         checks.equal("mails, one for each hold", mails, [1] * (IN_LINE - 1) + [0])
         bought = [sum(order["state"] == "paid" for order in buyer.orders) for buyer in self.buyers]
-        checks.equal("who has a unit", bought, [0] * OWNERS + [1, 0, 1, 1, 0])
+        checks.equal("who has a unit", bought, [0] * OWNERS + [1, 0, 0, 0, 1, 0])
