@@ -120,6 +120,8 @@ class Line:
         for buyer in next_ones:
             name = buyer.person.username
             wait_until(lambda who=buyer: self.state(who) == "held", f"a unit to be held for {name}", SETTLE_SECONDS, 0.5)
+            # Nobody is written to of what they have ordered already, or did not want any more.
+            wait_until(lambda who=buyer: who.person.mails(SUBJECT), f"a mail to {name}", SETTLE_SECONDS, 0.5)
             self.note(f"in line with a unit in hand, {name}", buyer.person.call("POST", self.alerts)["state"], "held")
             self.tally.count("units held for the next in line")
         behind = self.waiting[self.waiting.index(next_ones[-1]) + 1 :]
