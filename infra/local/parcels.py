@@ -158,7 +158,8 @@ class Parcels:
         label = self.label(part)
         ship = partial(part.seller.call, "POST", f"{part.path}/shipments", {"label": label["id"]})
         void = partial(part.seller.call, "DELETE", f"{part.path}/labels/{label['id']}")
-        done = in_parallel(self.in_time, [ship, void], 2)
+        acts = [ship, void] if part.seller is self.market.seller else [void, ship]
+        done = in_parallel(self.in_time, acts, 2)
         if sum(done) != 1:
             raise Failure(f"of sending {label['id']} and giving it back, {sum(done)} were possible")
         if not self.shipments(part):

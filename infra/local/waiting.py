@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass, field
 from functools import partial
 
-from .client import Json, Problem, wait_until
+from .client import Json, Problem, World, wait_until
 from .console import Failure
 from .market import Buyer, Market, Tally, in_parallel, prepare_buyers
 from .purchase import Checks
@@ -23,6 +23,7 @@ class Line:
 
     market: Market
     tally: Tally
+    world: World = field(init=False)
     variant: str = ""
     owners: list[Buyer] = field(default_factory=list)
     waiting: list[Buyer] = field(default_factory=list)
@@ -43,7 +44,9 @@ class Line:
         category = self.market.staff.call("POST", "/v1/categories", {"name": f"Few {uuid.uuid4().hex[:6]}"})["id"]
         self.variant = self.market.seller.list_product(category, "A lamp of which there are few", PRICE, [OWNERS])[0]
         self.market.stocked[self.variant] = self.market.most[self.variant] = OWNERS
-        people = prepare_buyers(self.market.world, OWNERS + IN_LINE + 1, with_guests=False)
+        # A hold does not wait, so their calls do not queue with those of the crowd.
+        self.world = World.of(self.market.world.stack)
+        people = prepare_buyers(self.world, OWNERS + IN_LINE + 1, with_guests=False)
         self.owners, self.waiting, self.outsider = people[:OWNERS], people[OWNERS:-1], people[-1]
         self.note("in line while there are some", self.refusal_to_wait(self.outsider), "in-stock")
         in_parallel(self.buy_and_pay, self.owners, OWNERS)
@@ -89,7 +92,7 @@ class Line:
     def buy_and_pay(self, buyer: Buyer) -> None:
         self.buy(buyer)
         path = f"/v1/orders/{buyer.orders[-1]['id']}"
-        answer = self.market.world.confirm(buyer.person.call("POST", f"{path}/payments", {"gateway": "stripe"}))
+        answer = self.world.confirm(buyer.person.call("POST", f"{path}/payments", {"gateway": "stripe"}))
         if answer.status != 200:
             raise Failure(f"the stand-in of stripe answered {answer.status}: {answer.body[:300]!r}")
         wait_until(lambda: buyer.person.call("GET", path)["state"] == "paid", "an order from the line to be paid", SETTLE_SECONDS, 1)
