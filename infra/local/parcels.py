@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ UNITS_PER_PART = 2
 SIZE = "weight_g=800&length_mm=300&width_mm=200&height_mm=100"
 # A purchase of which nobody knows is looked for after two minutes, and made again then.
 LABEL_PAUSE_SECONDS = 5
+# What arrives behind our back arrives before that, or nobody would notice.
+LATE_SECONDS_MAX = 80
 # As long as a crowd may be in the way.
 SETTLE_SECONDS = 600
 # A call may be in its way, so that what is not the API's is said again.
@@ -70,6 +73,8 @@ class Parcels:
     parts: list[Part] = field(default_factory=list)
     # Which labels a rate led to, over all the calls.
     labels: dict[str, set[str]] = field(default_factory=dict)
+    # When each rate was asked for first.
+    since: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     calls_before: int = 0
@@ -181,6 +186,8 @@ class Parcels:
     def asked(self, part: Part, rate: str, key: str | None = None) -> Json:
         """One call for a label, which answers how it stands."""
         key = key and f"{key}-{rate}"
+        with self.lock:
+            self.since.setdefault(rate, time.monotonic())
         buy = partial(part.seller.call, "POST", f"{part.path}/labels", {"rate": rate}, key=key)
         label: Json = self.tally.timed("label", buy)
         with self.lock:
@@ -215,11 +222,16 @@ class Parcels:
 
     def doubled(self, label: Json) -> None:
         """Of one label, two of our calls arrive late: it is paid twice."""
+        end = self.since[label["rate"]] + LATE_SECONDS_MAX
         with self.lock:
-            is_mine, self.is_doubled = not self.is_doubled, True
+            is_mine = not self.is_doubled and time.monotonic() < end
+            self.is_doubled = self.is_doubled or is_mine
         if not is_mine:
             return
-        wait_until(self.faults_are_over, "the faults of purchases to be over", SETTLE_SECONDS, 1)
+        wait_until(lambda: self.faults_are_over() or time.monotonic() > end, "the faults of purchases to be over", SETTLE_SECONDS, 1)
+        if time.monotonic() > end:
+            self.is_doubled = False
+            return
         wish = {"rate": label["rate"].split(".")[1], "metadata": label["id"]}
         for _ in range(2):
             wait_until(lambda: self.at_shippo("/transactions", wish) == 201, "a late purchase", STAND_IN_SECONDS)
