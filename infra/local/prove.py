@@ -4,7 +4,9 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -14,7 +16,9 @@ from .client import Answer, Json, Problem, World, wait_until
 from .console import Failure, say, step
 from .deploy import STRIPE_SECRET_KEY, Stack
 from .market import SIGN_UPS, Buyer, Market, Tally, in_parallel, prepare_buyers, prepare_market, quantities
+from .parcels import Parcels
 from .purchase import queued
+from .tables import Tables
 from .verdict import Verdict
 
 BUYERS = 500
@@ -30,6 +34,8 @@ QUIET_SECONDS = 6
 # Each event is delivered so many times in parallel, each copy up to so much later.
 COPIES = 3
 SPREAD_MS = 400
+# Nobody asks carriers what they told in vain, so they try for minutes.
+CARRIER_TRIES_MAX = 40
 # How buyers pay, in turn.
 GATEWAYS = ("stripe", "chapa", "paypal", "stripe_checkout")
 WEATHER_SEED = 1
@@ -237,9 +243,11 @@ class Crowd:
             raise Failure(f"the stand-in answered {answer.status}: {answer.body[:300]!r}")
         self.tally.count("stripe: agreed")
 
-    def sell_out(self) -> int:
-        """Round after round, until nothing of the hot variant is free or held; answers how many it took."""
+    def sell_out(self, counted: Callable[[], None]) -> int:
+        """Round after round, until nothing of the hot variant is free or held; answers how many it took. The last units are
+        found when the seller has `counted`."""
         self.rush()
+        counted()
         for number in range(1, ROUNDS_MAX + 1):
             settle(self.world)
             wait_until(lambda: self.held() == 0, "unpaid orders to be released", SETTLE_SECONDS, 1)
@@ -302,18 +310,22 @@ def report(market: Market, buyers: list[Buyer], orders: list[Json], tally: Tally
 def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
     """The whole proof; fails when something does not hold."""
     world, tally = World.of(stack), Tally()
-    for provider in wallets.OPERATIONS:
+    for provider in wallets.STAND_INS:
         world.control(f"/{provider}/webhook", {"copies": COPIES, "spread_ms": SPREAD_MS})
+    world.control("/shippo/webhook", {"tries_max": CARRIER_TRIES_MAX})
     with step(f"preparing a market and {buyers} buyers"):
-        market = prepare_market(world, units)
+        market = prepare_market(world, units, buyers)
         crowd = prepare_buyers(world, buyers)
+        parcels, tables = Parcels(market, tally), Tables(market, tally)
+        parcels.order()
     world.control("/stripe/faults", {"operation": "cancel_intent", "delay_ms": CANCEL_DELAY_MS, "times": CANCELS_DELAYED})
     started = time.monotonic()
     with step(f"{buyers} buyers at once for {units} units; most pay, some twice, some late; webhooks {COPIES} times; faults"):
-        with wallets.bad_weather(world, WEATHER_SEED, buyers) as faults:
-            rounds = Crowd(market, crowd, tally).sell_out()
+        with wallets.bad_weather(world, WEATHER_SEED, buyers) as faults, beside(tables.run, parcels.run) as (counted, sent):
+            rounds = Crowd(market, crowd, tally).sell_out(counted)
+            sent()
         tally.counts.update({f"faults at {gateway}": count for gateway, count in faults.items()})
-        finish(crowd)
+        finish([*crowd, *parcels.buyers])
     paid = [quantities(order) for buyer in crowd for order in buyer.orders if order["state"] == "paid"]
     hot_sold = sum(bought.get(market.hot, 0) for bought in paid)
     with step("the seller sends, buyers send back, cancel and claim, money goes back; much of it at the same time"):
@@ -323,12 +335,25 @@ def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
         tally.counts.update({f"faults at {gateway}": count for gateway, count in faults.items()})
         finish(crowd)
     seconds = time.monotonic() - started
-    orders = [order for buyer in crowd for order in buyer.orders]
-    checks = Verdict(market, orders, tally, hot_sold).reach()
+    orders = [order for buyer in (*crowd, *parcels.buyers) for order in buyer.orders]
+    checks = Verdict(market, orders, tally, hot_sold).reach(
+        ("each row of a table was carried out once, and the counts are the units", tables.judge),
+        ("every label that was sold is in an order, once, and every parcel arrived", parcels.judge),
+    )
     say(f"\n{report(market, crowd, orders, tally, rounds, seconds)}\n")
     say(f"    {checks.passed} passed, {checks.failed} failed")
     if checks.failed:
         raise Failure("the proof failed")
+
+
+@contextmanager
+def beside(*stories: Callable[[], None]) -> Iterator[list[Callable[[], None]]]:
+    """Tells stories while something else goes on; with each comes what waits for its end, and says why it failed."""
+    pool = ThreadPoolExecutor(len(stories))
+    try:
+        yield [pool.submit(story).result for story in stories]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def finish(crowd: list[Buyer]) -> None:

@@ -1,6 +1,7 @@
 """What must hold after the load proof, when everything is quiet."""
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 
 from . import wallets
@@ -21,12 +22,13 @@ class Verdict:
         self.market, self.orders, self.tally, self.hot_sold = market, orders, tally, hot_sold
         self.checks = Checks()
 
-    def reach(self) -> Checks:
+    def reach(self, *more: tuple[str, Callable[[Checks], None]]) -> Checks:
         for title, chapter in (
             ("every unit is where it belongs, and none is sold twice", self.stock),
             ("every cent that came paid for something or went back", self.money),
             ("the coupon was used as often as it may be, and its uses came back", self.coupon),
             ("stock movements are unbroken", self.history),
+            *((title, partial(judge, self.checks)) for title, judge in more),
             ("the books agree", self.books),
         ):
             self.checks.chapter(title, chapter)
@@ -42,7 +44,7 @@ class Verdict:
             committed[variant] += kept - went["shipped"]
             gone[variant] += went["shipped"] - went["returned"]
         for variant, stocked in self.market.stocked.items():
-            found = self.market.seller.stock(variant)
+            found = self.market.seller_of(variant).stock(variant)
             counts = {name: found[name] for name in ("available", "reserved", "committed")}
             self.checks.equal(
                 f"stock of {variant}", counts,
@@ -84,16 +86,16 @@ class Verdict:
         self.tally.counts["coupon: live uses"] = len(alive)
 
     def history(self) -> None:
-        for variant, stocked in self.market.stocked.items():
+        for variant, most in self.market.most.items():
             audit = wait_until(partial(self.recorded, variant), "every movement to be recorded", RECORDED_SECONDS, 1)
             self.checks.equal(f"broken histories of {variant}", (audit["broken"], audit["clean"]), ([], True))
             self.tally.counts["stock movements"] += audit["movements"]
             # Over several shards there are as many chains; the audit above walked them.
             if variant != self.market.spread:
-                chain = movements(self.market.seller, variant)
+                chain = movements(self.market.seller_of(variant), variant)
                 check_chain(self.checks, chain)
                 highest = max(sum(movement["after"].values()) for movement in chain)
-                self.checks.equal(f"units on hand of {variant}, at most", highest, stocked)
+                self.checks.equal(f"units on hand of {variant}, at most", highest, most)
 
     def recorded(self, variant: str) -> Json | None:
         audit: Json = self.market.staff.call("GET", f"/v1/admin/inventory/{variant}/movements")

@@ -19,6 +19,8 @@ OPERATIONS = {
     "chapa": ("initialize", "verify", "cancel", "refund"),
     "paypal": ("token", "create_order", "get_order", "capture_order", "refund_capture"),
 }
+# Everybody whose messages are waited for.
+STAND_INS = (*OPERATIONS, "shippo")
 FAULTS: tuple[Json, ...] = (
     {"answer": {"status": 500}}, {"answer": {"status": 503}}, {"answer": {"garbage": 502}}, {"answer": "drop"},
     {"answer": {"status": 500}, "when": "after"}, {"answer": "drop", "when": "after"},
@@ -128,5 +130,5 @@ def bad_weather(world: World, seed: int, buyers: int) -> Iterator[dict[str, int]
 
 def settled(world: World) -> bool:
     """Whether no stand-in has a message to deliver."""
-    waits: list[Any] = [world.control(f"/{gateway}/settled", {"timeout_ms": 5_000}) for gateway in OPERATIONS]
+    waits: list[Any] = [world.control(f"/{gateway}/settled", {"timeout_ms": 5_000}) for gateway in STAND_INS]
     return all(answer["settled"] for answer in waits)
