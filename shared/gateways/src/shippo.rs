@@ -110,6 +110,18 @@ impl Shippo {
         answered.map_err(|failure| error(failure.of_a_question()))
     }
 
+    /// What a purchase says of being taken back; nothing while it was not asked for.
+    async fn taken_back(&self, provider_id: &str) -> Result<Option<Voided>, CarrierError> {
+        let path = format!("/transactions/{provider_id}");
+        let purchase: Purchase = self.ask(("GET", &path), None, provider_id).await?;
+        Ok(match purchase.status.as_str() {
+            "REFUNDED" => Some(Voided::Done),
+            "REFUNDPENDING" => Some(Voided::Pending),
+            "SUCCESS" => None,
+            _ => Some(Voided::Refused),
+        })
+    }
+
     /// [`Shippo::ask`], where there may be nothing.
     async fn look<T: DeserializeOwned + Send>(
         &self,
@@ -329,17 +341,15 @@ impl Carriers for Shippo {
         if !is_id(provider_id) {
             return Err(unreadable("not an id of Shippo's"));
         }
-        let path = format!("/transactions/{provider_id}");
-        let purchase: Purchase = self.ask(("GET", &path), None, provider_id).await?;
-        match purchase.status.as_str() {
-            "REFUNDED" => return Ok(Voided::Done),
-            "REFUNDPENDING" => return Ok(Voided::Pending),
-            "SUCCESS" => {}
-            _ => return Ok(Voided::Refused),
+        if let Some(known) = self.taken_back(provider_id).await? {
+            return Ok(known);
         }
         let body = json!({"transaction": provider_id, "async": false}).to_string();
         let refund: Refund = match self.ask(("POST", "/refunds"), Some(&body), provider_id).await {
-            Err(CarrierError::Refused { .. }) => return Ok(Voided::Refused),
+            // It refuses what it was asked before: perhaps by a try of ours whose answer got lost.
+            Err(CarrierError::Refused { .. }) => {
+                return Ok(self.taken_back(provider_id).await?.unwrap_or(Voided::Refused));
+            }
             answered => answered?,
         };
         Ok(match refund.status.as_str() {

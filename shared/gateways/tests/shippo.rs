@@ -225,6 +225,21 @@ async fn a_label_is_given_back_once_and_then_asked_about() {
 }
 
 #[tokio::test]
+async fn a_label_that_is_given_back_stays_so_when_the_answer_gets_lost() {
+    for lost in [Answer::Drop, Answer::Status(502), Answer::Garbage(201)] {
+        let providers = Providers::start().await.unwrap();
+        let shippo = shippo(&providers);
+        let sold = postage(shippo.buy(&order(&offer(&shippo).await)).await.unwrap());
+        providers.shippo().inject(Fault::new(lost).on(Operation::Refund).after_effect());
+        // Either it is known at once, or it is asked about again.
+        if let Ok(given_back) = shippo.void(&sold.provider_id).await {
+            assert_eq!(given_back, Voided::Pending);
+        }
+        assert_eq!(shippo.void(&sold.provider_id).await.unwrap(), Voided::Pending);
+    }
+}
+
+#[tokio::test]
 async fn a_parcel_is_followed_under_its_carriers_name() {
     let providers = Providers::start().await.unwrap();
     let shippo = shippo(&providers);
