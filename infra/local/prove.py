@@ -20,6 +20,7 @@ from .parcels import Parcels
 from .purchase import queued
 from .tables import Tables
 from .verdict import Verdict
+from .waiting import Line
 
 BUYERS = 500
 UNITS = 25
@@ -316,16 +317,18 @@ def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
     with step(f"preparing a market and {buyers} buyers"):
         market = prepare_market(world, units, buyers)
         crowd = prepare_buyers(world, buyers)
-        parcels, tables = Parcels(market, tally), Tables(market, tally)
+        parcels, tables, line = Parcels(market, tally), Tables(market, tally), Line(market, tally)
         parcels.order()
+        line.come()
     world.control("/stripe/faults", {"operation": "cancel_intent", "delay_ms": CANCEL_DELAY_MS, "times": CANCELS_DELAYED})
     started = time.monotonic()
     with step(f"{buyers} buyers at once for {units} units; most pay, some twice, some late; webhooks {COPIES} times; faults"):
-        with wallets.bad_weather(world, WEATHER_SEED, buyers) as faults, beside(tables.run, parcels.run) as (counted, sent):
+        with wallets.bad_weather(world, WEATHER_SEED, buyers) as faults, beside(tables.run, parcels.run, line.run) as (counted, *told):
             rounds = Crowd(market, crowd, tally).sell_out(counted)
-            sent()
+            for end in told:
+                end()
         tally.counts.update({f"faults at {gateway}": count for gateway, count in faults.items()})
-        finish([*crowd, *parcels.buyers])
+        finish([*crowd, *parcels.buyers, *line.buyers])
     paid = [quantities(order) for buyer in crowd for order in buyer.orders if order["state"] == "paid"]
     hot_sold = sum(bought.get(market.hot, 0) for bought in paid)
     with step("the seller sends, buyers send back, cancel and claim, money goes back; much of it at the same time"):
@@ -335,10 +338,11 @@ def run(stack: Stack, buyers: int = BUYERS, units: int = UNITS) -> None:
         tally.counts.update({f"faults at {gateway}": count for gateway, count in faults.items()})
         finish(crowd)
     seconds = time.monotonic() - started
-    orders = [order for buyer in (*crowd, *parcels.buyers) for order in buyer.orders]
+    orders = [order for buyer in (*crowd, *parcels.buyers, *line.buyers) for order in buyer.orders]
     checks = Verdict(market, orders, tally, hot_sold).reach(
         ("each row of a table was carried out once, and the counts are the units", tables.judge),
         ("every label that was sold is in an order, once, and every parcel arrived", parcels.judge),
+        ("what comes back goes to those who wait for it, in the order in which they came", line.judge),
     )
     say(f"\n{report(market, crowd, orders, tally, rounds, seconds)}\n")
     say(f"    {checks.passed} passed, {checks.failed} failed")
