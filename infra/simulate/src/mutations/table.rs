@@ -259,9 +259,9 @@ pub static ALL: &[Mutation] = &[
         ORDER_GUARDS,
     ),
     // Labels and parcels
-    mutation("label bought again without a look", &[Carriers(CarrierBug::PurchasesAreNotLookedFor)], Seed(1)),
+    mutation("label bought again without a look", &[Carriers(CarrierBug::PurchasesAreNotLookedFor)], Seed(31)),
     mutation("forget what a label costs", &[LeftOut(Posting("label"))], Seed(1)),
-    mutation("forget what a label gives back", &[LeftOut(Posting("label_voided"))], Seed(1)),
+    mutation("forget what a label gives back", &[LeftOut(Posting("label_voided"))], Seed(16)),
     mutation("forget the parcel", &[LeftOut(Item("tracking"))], Seed(1)),
     mutation("parcel over a parcel", &[Unconditional(Item("tracking"), NEW)], FRESH_ID),
     mutation(
