@@ -439,6 +439,7 @@ def _others(world: World, host: Host, seller: Person, buyer: Person, product: st
         _reads(world, seller, buyer, staff)
         _catalog(world, seller, staff, number)
         _stock(seller, staff, variant)
+        _waiting(host, seller, buyer, staff, number)
         _pricing(world, seller, staff, number)
         _carts(world, seller, buyer, variant, number)
         for gateway in ("chapa", "paypal", "stripe_checkout"):
@@ -502,6 +503,17 @@ def _stock(seller: Person, staff: Person, variant: str) -> None:
     by_link("PUT", made["upload"]["url"], table)
     seller.call("GET", f"/v1/inventory/imports/{made['id']}")
     seller.call("GET", "/v1/inventory/export")
+
+
+def _waiting(host: Host, seller: Person, buyer: Person, staff: Person, number: int) -> None:
+    category = staff.call("POST", "/v1/categories", {"name": f"Few {number}"})["id"]
+    few = seller.list_product(category, f"Few {number}", 1_000, [1])[0]
+    seller.call("POST", f"/v1/inventory/{few}/adjust", {"delta": -1, "reason": "lost"})
+    buyer.call("POST", f"/v1/variants/{few}/alerts")
+    seller.call("POST", f"/v1/inventory/{few}/adjust", {"delta": 1, "reason": "found"})
+    host.settle()
+    buyer.call("GET", "/v1/alerts")
+    buyer.call("DELETE", f"/v1/variants/{few}/alerts")
 
 
 def _pricing(world: World, seller: Person, staff: Person, number: int) -> None:

@@ -114,6 +114,7 @@ class Purchase:
             ("a guest buys, and the account that proves the address gets the order", self.without_account),
             ("another way of paying ends the one that was open", self.changed_mind),
             ("counts are sent as a table and taken home", self.tables),
+            ("somebody waits for what is sold out", self.waiting),
             ("an order that nobody pays releases its stock by itself", self.expired),
             ("everyone got each mail once, as text and as HTML", self.mails),
             ("stock movements are an unbroken chain, and the books agree", self.books),
@@ -451,6 +452,28 @@ class Purchase:
         home = self.imported(fetched.body)
         checks.equal("what was fetched changes nothing", (home["rows"], home["unchanged"]), (export["rows"], export["rows"]))
 
+    def waiting(self) -> None:
+        """What comes back is held for who is next in line."""
+        checks, first, second = self.checks, self.stranger, self.buyer
+        category = self.staff.call("POST", "/v1/categories", {"name": f"Clocks {self.run}"})["id"]
+        clock = self.seller.list_product(category, "A clock of which there is one", 4_900, [1])[0]
+        path = f"/v1/variants/{clock}/alerts"
+        checks.refused("in line while there is one", lambda: first.call("POST", path), 409, "in-stock")
+        order = self.place({clock: 1})
+        for who in (first, second):
+            checks.equal("in line", who.call("POST", path)["state"], "waiting")
+        self.buyer.call("POST", f"/v1/orders/{order['id']}/cancel")
+        checks.becomes("what is held for the first", partial(held, first), [clock])
+        checks.refused("a held unit, to somebody else", lambda: self.place({clock: 1}), 409, "insufficient-stock")
+        checks.becomes("mails to the first", partial(mail_count, first, "is back in stock"), 1)
+        first.call("DELETE", path)
+        checks.becomes("what is held for the second", partial(held, second), [clock])
+        order = self.place({clock: 1})
+        checks.equal("what they wait for", [who.call("GET", "/v1/alerts")["items"] for who in (first, second)], [[], []])
+        found = self.seller.stock(clock)
+        checks.equal("the stock", (found["available"], found["reserved"]), (0, 1))
+        self.buyer.call("POST", f"/v1/orders/{order['id']}/cancel")
+
     def imported(self, table: bytes) -> Json:
         """A table that the seller sends, once it is carried out."""
         checks, seller = self.checks, self.seller
@@ -667,6 +690,11 @@ class Purchase:
     def movements(self, variant: str, version: int) -> list[Json]:
         found = movements(self.seller, variant)
         return found if found and found[-1]["number"] >= version else []
+
+
+def held(person: Person) -> list[str]:
+    """The variants of which a unit is held for somebody."""
+    return [alert["variant"] for alert in person.call("GET", "/v1/alerts")["items"] if alert["state"] == "held"]
 
 
 def mail_count(person: Person, subject: str) -> int:
