@@ -1,7 +1,7 @@
 //! What is shown of waiting for something.
 
 use serde::Serialize;
-use sutler_domain::{alert::Alert, idempotency::Answer};
+use sutler_domain::{alert::Alert, idempotency::Answer, time::Timestamp};
 use sutler_http::response;
 use utoipa::ToSchema;
 
@@ -32,7 +32,7 @@ impl From<&Alert> for AlertView {
             title: alert.title.clone(),
             state: alert.state.name(),
             since: alert.id.made_at().rfc3339(),
-            expires_at: alert.expires_at().map(|end| end.rfc3339()),
+            expires_at: alert.expires_at().map(Timestamp::rfc3339),
         }
     }
 }

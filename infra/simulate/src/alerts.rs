@@ -40,7 +40,7 @@ pub struct Lines {
 
 impl Lines {
     /// Enters what a user waits for.
-    pub fn enter(&mut self, alerts: Alerts, wrong: &mut Vec<String>) {
+    pub fn enter(&mut self, alerts: &Alerts, wrong: &mut Vec<String>) {
         let before = self.users.insert(alerts.user.clone(), alerts.clone());
         let before = before.map_or_else(Vec::new, |before| before.alerts);
         for alert in &alerts.alerts {

@@ -217,7 +217,7 @@ impl Books {
                 imports::check_change(before.as_ref(), &import, wrong);
             }
             "inbox" if change.pk.starts_with("INBOX#tracking#") => self.heard.push(change.pk.clone()),
-            "alerts" => self.lines.enter(read(new)?, wrong),
+            "alerts" => self.lines.enter(&read(new)?, wrong),
             "place" => self.lines.enter_place(read(new)?),
             "coupon" => self.coupons.enter(read(new)?, wrong),
             "coupon_use" => self.coupons.enter_use(read(new)?, wrong),

@@ -89,14 +89,16 @@ impl Hold {
         self.quantity.saturating_sub(u32::from(self.given.is_some()))
     }
 
-    fn is_of_given(&self, piece: &Piece) -> bool {
-        self.given.as_ref().is_some_and(|unit| unit.shard == piece.shard)
+    fn is_of_given(&self, shard: u8) -> bool {
+        self.given.as_ref().is_some_and(|unit| unit.shard == shard)
     }
 
     /// Takes the missing units from these shards, after the one that is held already.
     fn take_from(&mut self, missing: Vec<Piece>) {
-        let (beside, mut pieces): (Vec<Piece>, Vec<Piece>) =
-            missing.into_iter().filter(|piece| piece.quantity > 0).partition(|piece| self.is_of_given(piece));
+        let (beside, mut pieces): (Vec<Piece>, Vec<Piece>) = missing
+            .into_iter()
+            .filter(|piece| piece.quantity > 0)
+            .partition(|piece| self.is_of_given(piece.shard));
         if let Some(HeldUnit { shard, .. }) = self.given {
             let quantity = beside.first().map_or(1, |piece| piece.quantity.saturating_add(1));
             pieces.insert(0, Piece { shard, quantity });
@@ -108,7 +110,7 @@ impl Hold {
     /// From where units have to be moved.
     fn to_move(&self) -> Vec<Piece> {
         let mut pieces = self.origin.units(self.quantity);
-        for piece in pieces.iter_mut().filter(|piece| self.is_of_given(piece)) {
+        for piece in pieces.iter_mut().filter(|piece| self.is_of_given(piece.shard)) {
             piece.quantity = piece.quantity.saturating_sub(1);
         }
         pieces.retain(|piece| piece.quantity > 0);

@@ -33,7 +33,7 @@ use crate::{
 /// How often an operation is tried before its caller is told that the database is unavailable.
 const TRIES_MAX: u32 = 8;
 /// How long after its first try an operation is tried again. DynamoDB knows the token of a transaction for ten minutes.
-const TRYING_MAX: Duration = Duration::from_secs(300);
+const TRYING_MAX: Duration = Duration::from_mins(5);
 /// The longest pause before the first retry; it doubles with each, up to [`PAUSE_MS_MAX`].
 const PAUSE_MS_FIRST: u64 = 10;
 /// The longest pause between two tries.

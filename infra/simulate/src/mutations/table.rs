@@ -270,7 +270,11 @@ pub static ALL: &[Mutation] = &[
     mutation("forget the place", &[LeftOut(Item("place"))], Seed(1)),
     mutation("forget what is held", &[LeftOut(Item("alerts"))], Seed(1)),
     // Labels and parcels
-    mutation("label bought again without a look", &[Carriers(CarrierBug::PurchasesAreNotLookedFor)], Seed(31)),
+    mutation(
+        "label bought again without a look",
+        &[Carriers(CarrierBug::PurchasesAreNotLookedFor)],
+        Seed(31),
+    ),
     mutation("forget what a label costs", &[LeftOut(Posting("label"))], Seed(1)),
     mutation("forget what a label gives back", &[LeftOut(Posting("label_voided"))], Seed(16)),
     mutation("forget the parcel", &[LeftOut(Item("tracking"))], Seed(1)),
