@@ -3,6 +3,7 @@
 use aws_lc_rs::hmac;
 use sha2::{Digest, Sha256};
 use sutler_domain::{
+    alert::Alerts,
     cart::{Cart, CartLine, Owner, Quantity},
     idempotency::{Answer, Once, OnceKey},
     ids::{CartId, SellerId, UserId, VariantId},
@@ -12,7 +13,7 @@ use sutler_domain::{
     stock::Stock,
 };
 use sutler_store::{
-    Key, Transaction, Version, Versioned,
+    Item, Key, Transaction, Version, Versioned,
     alerts::{self, alerts_key},
     carts,
     catalog::variant_key,
@@ -38,6 +39,16 @@ impl CartAccess {
             Owner::User { user } => self.user.as_ref() == Some(user),
             Owner::Guest { token_hash } => self.token_hash.as_ref() == Some(token_hash),
         }
+    }
+
+    /// Where it is what is held for the caller.
+    pub(crate) fn alerts_key(&self) -> Option<Key> {
+        self.user.as_ref().map(alerts_key)
+    }
+
+    /// What is held for the caller, by the item under that key.
+    pub(crate) fn alerts(&self, item: Option<&Item>) -> Result<Option<Alerts>, Error> {
+        self.user.as_ref().map(|user| Ok(alerts::read(user, item)?.value)).transpose()
     }
 }
 
@@ -138,10 +149,13 @@ async fn create_for_guest(app: &App, token: &str, once: &Once<CartId>) -> Result
     Ok(app.store.commit(transaction, once, &cart.id).await?)
 }
 
-/// Reads a cart of the caller's. A user's own cart is empty until something is put into it.
-async fn load(app: &App, id: &CartId, access: &CartAccess) -> Result<ReadCart, Error> {
-    let item = app.store.get(&carts::cart_key(id)).await?;
-    read(app, id, access, item.as_ref())
+/// Reads a cart of the caller's, and what is held for them. A user's own cart is empty until something is put into it.
+async fn load(app: &App, id: &CartId, access: &CartAccess) -> Result<(ReadCart, Option<Alerts>), Error> {
+    let mut keys = vec![carts::cart_key(id)];
+    keys.extend(access.alerts_key());
+    let items = app.store.get_many(&keys).await?;
+    let item = |index: usize| items.get(index).and_then(Option::as_ref);
+    Ok((read(app, id, access, item(0))?, access.alerts(item(1))?))
 }
 
 /// A cart as read; `version` is absent while a user's cart has never been written.
@@ -157,12 +171,7 @@ pub struct ReadCart {
 ///
 /// # Errors
 /// [`Problem::NotFound`] unless it is the caller's.
-pub fn read(
-    app: &App,
-    id: &CartId,
-    access: &CartAccess,
-    item: Option<&sutler_store::Item>,
-) -> Result<ReadCart, Error> {
+pub fn read(app: &App, id: &CartId, access: &CartAccess, item: Option<&Item>) -> Result<ReadCart, Error> {
     match (item, &access.user) {
         (Some(item), _) => {
             let cart: Versioned<Cart> = decode(item)?;
@@ -186,29 +195,30 @@ pub fn read(
 /// # Errors
 /// [`Problem::NotFound`] unless it is the caller's.
 pub async fn get(app: &App, id: &CartId, access: &CartAccess) -> Result<CartPage, Error> {
-    let items = app.store.get_many(&[carts::cart_key(id), rules_key()]).await?;
-    let cart = read(app, id, access, items.first().and_then(Option::as_ref))?.value;
-    let rules = rules::read(app, items.get(1).and_then(Option::as_ref))?.value;
+    let mut keys = vec![carts::cart_key(id), rules_key()];
+    keys.extend(access.alerts_key());
+    let items = app.store.get_many(&keys).await?;
+    let item = |index: usize| items.get(index).and_then(Option::as_ref);
+    let cart = read(app, id, access, item(0))?.value;
+    let (rules, own) = (rules::read(app, item(1))?.value, access.alerts(item(2))?);
     let (lines, quote_hash) = tokio::try_join!(
-        price(app, &cart.lines, access.user.as_ref()),
+        price(app, &cart.lines, own.as_ref()),
         quotes::estimate_hash(app, &cart, access.user.as_ref(), &rules)
     )?;
     Ok(CartPage { cart, lines, quote_hash })
 }
 
-/// Reads what the lines are and how many of each the caller can have, in one round trip.
+/// Reads what the lines are and how many of each the caller can have, in one round trip. `own` is what is held for them.
 pub(crate) async fn price(
     app: &App,
     lines: &[CartLine],
-    user: Option<&UserId>,
+    own: Option<&Alerts>,
 ) -> Result<Vec<PricedLine>, Error> {
-    let mut keys: Vec<Key> = lines
+    let keys: Vec<Key> = lines
         .iter()
         .flat_map(|line| [variant_key(&line.variant), stock_key(&line.variant, FIRST_SHARD)])
         .collect();
-    keys.extend(user.map(alerts_key));
-    // Two batches at the same time, when the cart is full.
-    let mut items = app.store.get_all(&keys).await?.into_iter();
+    let mut items = app.store.get_many(&keys).await?.into_iter();
     let mut priced = Vec::with_capacity(lines.len());
     for line in lines {
         let (variant, stock) = (items.next().flatten(), items.next().flatten());
@@ -220,11 +230,9 @@ pub(crate) async fn price(
             available: stock.map_or(0, |read| read.value.available),
         });
     }
-    if let Some(user) = user {
-        let alerts = alerts::read(user, items.next().flatten().as_ref())?.value;
-        for line in priced.iter_mut().filter(|line| alerts.held(&line.line.variant, app.now()).is_some()) {
-            line.available = line.available.saturating_add(1);
-        }
+    let held = |variant: &VariantId| own.and_then(|own| own.held(variant, app.now()));
+    for line in priced.iter_mut().filter(|line| held(&line.line.variant).is_some()) {
+        line.available = line.available.saturating_add(1);
     }
     add_shards(app, &mut priced).await?;
     Ok(priced)
@@ -263,9 +271,9 @@ pub async fn put_line(
     if let Some(answer) = app.store.replay(once).await? {
         return Ok(answer);
     }
-    let mut cart = load(app, id, access).await?;
+    let (mut cart, own) = load(app, id, access).await?;
     cart.value.put(variant, quantity, app.now())?;
-    let lines = price(app, &cart.value.lines, access.user.as_ref()).await?;
+    let lines = price(app, &cart.value.lines, own.as_ref()).await?;
     let changed = lines.iter().find(|priced| priced.line.variant == *variant).ok_or(Problem::NotFound)?;
     let found = changed.variant.as_ref().ok_or_else(|| Problem::NotForSale { variant: variant.clone() })?;
     if access.user.as_ref().is_some_and(|user| SellerId::of_user(user) == found.seller) {
@@ -307,9 +315,9 @@ pub async fn remove_line(
     if let Some(answer) = app.store.replay(once).await? {
         return Ok(answer);
     }
-    let mut cart = load(app, id, access).await?;
+    let (mut cart, own) = load(app, id, access).await?;
     let removed = cart.value.remove(variant, app.now());
-    let lines = price(app, &cart.value.lines, access.user.as_ref()).await?;
+    let lines = price(app, &cart.value.lines, own.as_ref()).await?;
     let mut transaction = Transaction::new();
     if removed {
         carts::save(&mut transaction, &cart.value, cart.version)?;
@@ -325,7 +333,8 @@ pub async fn delete(app: &App, id: &CartId, access: &CartAccess, once: &Once<()>
     if let Some(answer) = app.store.replay(once).await? {
         return Ok(answer);
     }
-    let cart = load(app, id, access).await?;
+    let item = app.store.get(&carts::cart_key(id)).await?;
+    let cart = read(app, id, access, item.as_ref())?;
     let mut transaction = Transaction::new();
     if let Some(version) = cart.version {
         carts::delete(&mut transaction, &Versioned { value: cart.value, version });
@@ -349,14 +358,16 @@ pub async fn merge(
         return Ok(answer);
     }
     let own_id = CartId::of_user(user);
-    let items = app.store.get_many(&[carts::cart_key(guest), carts::cart_key(&own_id)]).await?;
-    let (guest_item, own_item) =
-        (items.first().and_then(Option::as_ref), items.get(1).and_then(Option::as_ref));
-    let guest = read(app, guest, access, guest_item)?;
-    let mut own = read(app, &own_id, access, own_item)?;
+    let mut keys = vec![carts::cart_key(guest), carts::cart_key(&own_id)];
+    keys.extend(access.alerts_key());
+    let items = app.store.get_many(&keys).await?;
+    let item = |index: usize| items.get(index).and_then(Option::as_ref);
+    let guest = read(app, guest, access, item(0))?;
+    let mut own = read(app, &own_id, access, item(1))?;
+    let alerts = access.alerts(item(2))?;
     let Owner::Guest { .. } = guest.value.owner else { return Err(Problem::NotFound.into()) };
     own.value.merge(&guest.value, app.now());
-    let mut lines = price(app, &own.value.lines, access.user.as_ref()).await?;
+    let mut lines = price(app, &own.value.lines, alerts.as_ref()).await?;
     // A guest could put in what turns out to be the user's own.
     let seller = SellerId::of_user(user);
     lines.retain(|priced| priced.variant.as_ref().is_none_or(|variant| variant.seller != seller));

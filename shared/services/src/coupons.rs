@@ -156,6 +156,7 @@ pub async fn put_in_cart(
     }
     let mut keys = vec![stored::cart_key(id), coupon_key(code)];
     keys.extend(access.user.as_ref().map(|user| use_key(code, user)));
+    keys.extend(access.alerts_key());
     let items = app.store.get_many(&keys).await?;
     let item = |index: usize| items.get(index).and_then(Option::as_ref);
     let mut cart = carts::read(app, id, access, item(0))?;
@@ -165,7 +166,7 @@ pub async fn put_in_cart(
     }
     cart.value.coupon = Some(found.coupon.code);
     cart.value.updated_at = app.now();
-    let lines = price(app, &cart.value.lines, access.user.as_ref()).await?;
+    let lines = price(app, &cart.value.lines, access.alerts(item(3))?.as_ref()).await?;
     let mut transaction = Transaction::new();
     stored::save(&mut transaction, &cart.value, cart.version)?;
     Ok(app.store.commit(transaction, once, &CartPage::changed(cart.value, lines)).await?)
@@ -184,9 +185,12 @@ pub async fn remove_from_cart(
     if let Some(answer) = app.store.replay(once).await? {
         return Ok(answer);
     }
-    let item = app.store.get(&stored::cart_key(id)).await?;
-    let mut cart = carts::read(app, id, access, item.as_ref())?;
-    let lines = price(app, &cart.value.lines, access.user.as_ref()).await?;
+    let mut keys = vec![stored::cart_key(id)];
+    keys.extend(access.alerts_key());
+    let items = app.store.get_many(&keys).await?;
+    let item = |index: usize| items.get(index).and_then(Option::as_ref);
+    let mut cart = carts::read(app, id, access, item(0))?;
+    let lines = price(app, &cart.value.lines, access.alerts(item(1))?.as_ref()).await?;
     let mut transaction = Transaction::new();
     if cart.value.coupon.take().is_some() {
         cart.value.updated_at = app.now();

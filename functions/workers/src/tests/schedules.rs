@@ -60,13 +60,17 @@ async fn exactly_the_orders_whose_time_is_over_are_released() {
     market.test.clock().advance(Duration::from_secs(1));
     let later = market.unpaid().await;
     market.test.clock().advance(Duration::from_secs(899));
-    assert_eq!(market.sweep().await, json!({"released": 0}), "its time is over at its last millisecond");
+    assert_eq!(
+        market.sweep().await,
+        json!({"released": 0, "holds": 0}),
+        "its time is over at its last millisecond"
+    );
     market.test.clock().advance(Duration::from_millis(1));
-    assert_eq!(market.sweep().await, json!({"released": 1}));
+    assert_eq!(market.sweep().await, json!({"released": 1, "holds": 0}));
     assert!(market.is_released(&due).await);
     assert!(matches!(market.state(&paid).await, OrderState::Paid { .. }));
     assert!(matches!(market.state(&later).await, OrderState::AwaitingPayment { .. }));
-    assert_eq!(market.sweep().await, json!({"released": 0}), "a second run finds nothing");
+    assert_eq!(market.sweep().await, json!({"released": 0, "holds": 0}), "a second run finds nothing");
     assert_eq!(market.test.stock(&market.thing).await, (8, 1, 1));
     let released =
         market.happened().await.into_iter().filter(|event| event["detail-type"] == "order.cancelled");
@@ -204,7 +208,7 @@ async fn an_order_that_cannot_be_released_does_not_keep_the_others_from_it() {
     let mended =
         Expression::when("attribute_exists(#pk)").then("SET #email = :x").with(":x", text("b@example.com"));
     market.test.app.store.update(&order_key(&orders[0]), &mended).await.unwrap();
-    assert_eq!(market.sweep().await, json!({"released": 1}));
+    assert_eq!(market.sweep().await, json!({"released": 1, "holds": 0}));
     market.test.assert_clean().await;
 }
 
@@ -223,7 +227,7 @@ async fn a_stale_index_releases_nothing_twice_and_nothing_paid() {
     market.test.clock().set(then);
     orders::expire(&market.test.app, &given_up).await.map(|_| ()).unwrap();
     market.test.db.fault(Rule::before(Operation::Query, Fault::Stale).touching("by_due").times(4));
-    assert_eq!(market.sweep().await, json!({"released": 0}));
+    assert_eq!(market.sweep().await, json!({"released": 0, "holds": 0}));
     assert!(matches!(market.state(&paid).await, OrderState::Paid { .. }));
     market.test.assert_clean().await;
 }
