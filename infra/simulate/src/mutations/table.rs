@@ -174,7 +174,7 @@ pub static ALL: &[Mutation] = &[
         Seed(4),
     ),
     mutation("forget the answer", &[LeftOut(Item("idempotency"))], Seed(1)),
-    mutation("fresh token per try", &[FreshTokens], Seed(97)),
+    mutation("fresh token per try", &[FreshTokens], Seed(202)),
     // Payments
     mutation(
         "attempt beside an open one",
@@ -259,8 +259,16 @@ pub static ALL: &[Mutation] = &[
         ORDER_GUARDS,
     ),
     // Back in stock
-    mutation("wishes that changed", &[Unconditional(Item("alerts"), AS_READ)], Seed(1)),
-    mutation("wait for what is there", &[Unconditional(Key("STOCK#"), "#available = :zero")], Seed(1)),
+    mutation(
+        "wishes that changed",
+        &[Unconditional(Item("alerts"), AS_READ)],
+        Tested("an_order_and_the_end_of_its_hold_at_the_same_time_sell_the_unit_once"),
+    ),
+    mutation(
+        "wait for what is there",
+        &[Unconditional(Key("STOCK#"), "#available = :zero")],
+        Tested("who_joins_while_units_arrive_is_served_or_told_that_there_are_some"),
+    ),
     mutation("place over a place", &[Unconditional(Item("place"), NEW)], FRESH_ID),
     mutation(
         "leave a line that was left",
@@ -286,7 +294,11 @@ pub static ALL: &[Mutation] = &[
     ),
     mutation("forget the carrier's message", &[LeftOut(Partition("INBOX#tracking#"))], Seed(1)),
     // Imports
-    mutation("import that changed", &[Unconditional(Item("stock_import"), AS_READ)], Seed(34)),
+    mutation(
+        "import that changed",
+        &[Unconditional(Item("stock_import"), AS_READ)],
+        Tested("the_same_import_in_parallel_counts_each_row_once"),
+    ),
     mutation(
         "results over results",
         &[Unconditional(Item("stock_import_rows"), NEW)],
