@@ -99,7 +99,8 @@ impl Checkout {
 }
 
 /// Places an order: stock reserved, coupon used, order written, cart emptied, answer remembered, all in one step. What is
-/// held for the buyer comes first, and the hold ends in that step. Three round trips whatever the size of the cart, and no provider is asked.
+/// held for the buyer comes first, and the hold ends in that step. Three round trips whatever the size of the cart, and no
+/// provider is asked.
 ///
 /// # Errors
 /// [`Problem::QuoteChanged`] with the new quote, [`Problem::InsufficientStock`] naming every short line,
