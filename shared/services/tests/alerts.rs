@@ -375,7 +375,7 @@ async fn who_joins_while_units_arrive_is_served_or_told_that_there_are_some() {
         for (outcome, user) in [joined.0, joined.1, joined.2].into_iter().zip(&people) {
             match outcome {
                 Ok(()) => {
-                    assert_eq!(shop.state(user).await, "held", "seed {seed}: there is one for everybody")
+                    assert_eq!(shop.state(user).await, "held", "seed {seed}: there is one for everybody");
                 }
                 Err(Error::Problem(Problem::InStock { .. } | Problem::Conflict)) => {
                     told += 1;
