@@ -346,6 +346,18 @@ class Person:
         return stock
 
 
+def every(person: Person, path: str) -> list[Json]:
+    """The items of all pages."""
+    found: list[Json] = []
+    cursor = ""
+    while True:
+        page = person.call("GET", f"{path}{cursor}")
+        found += page["items"]
+        if not page.get("next_cursor"):
+            return found
+        cursor = f"&cursor={page['next_cursor']}"
+
+
 def by_link(method: str, url: str, body: bytes | None = None) -> Answer:
     """What a browser does with a link to a file."""
     parts = urlsplit(url)

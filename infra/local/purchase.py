@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .client import Json, Person, Problem, World, by_link, solved_challenge, wait_until
+from .client import Json, Person, Problem, World, by_link, every, solved_challenge, wait_until
 from .console import Failure, say
 from .deploy import STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET, Stack
 
@@ -703,14 +703,7 @@ def mail_count(person: Person, subject: str) -> int:
 
 def movements(seller: Person, variant: str) -> list[Json]:
     """Every movement of a variant's stock, oldest first."""
-    found: list[Json] = []
-    cursor = ""
-    while True:
-        page = seller.call("GET", f"/v1/inventory/{variant}/movements?limit=100{cursor}")
-        found += page["items"]
-        if not page.get("next_cursor"):
-            return found[::-1]
-        cursor = f"&cursor={page['next_cursor']}"
+    return every(seller, f"/v1/inventory/{variant}/movements?limit=100")[::-1]
 
 
 def check_chain(checks: Checks, chain: list[Json]) -> None:

@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .client import Json, Person, by_link, wait_until
+from .client import Json, Person, by_link, every, wait_until
 from .console import Failure
 from .market import Market, Tally, in_parallel
 from .purchase import Checks
@@ -143,15 +143,3 @@ def ended(seller: Person, path: str) -> Json | None:
 
 def pages(seller: Person, path: str) -> list[Json]:
     return every(seller, f"{path}?limit=100")
-
-
-def every(person: Person, path: str) -> list[Json]:
-    """The items of all pages."""
-    found: list[Json] = []
-    cursor = ""
-    while True:
-        page = person.call("GET", f"{path}{cursor}")
-        found += page["items"]
-        if not page.get("next_cursor"):
-            return found
-        cursor = f"&cursor={page['next_cursor']}"
