@@ -11,7 +11,7 @@ use sutler_domain::{
     idempotency::Answer,
     ids::{AlertId, UserId, VariantId},
 };
-use sutler_runtime::{Handled, queue::Sender, worker::QueueMessage};
+use sutler_runtime::{Handled, worker::QueueMessage};
 use sutler_services::alerts;
 use sutler_store::alerts::Place;
 use workers::hold_for_next::{self, Holds};
@@ -154,13 +154,8 @@ pub async fn order(world: Arc<World>) {
     }
 }
 
-/// Our own queue. What is on it is taken from the cloud, and delivered like everything else.
-pub fn queue(world: &World) -> Sender {
-    Sender::new(world.cloud.queue(), "back-in-stock")
-}
-
 /// A worker hears that something is back in stock.
 pub async fn hear(world: &World, message: QueueMessage) -> Handled {
-    let holds = Holds { app: world.app.clone(), queue: queue(world) };
+    let holds = Holds { app: world.app.clone(), queue: world.queue.clone() };
     hold_for_next::handle(&holds, message).await
 }

@@ -246,7 +246,7 @@ pub async fn deliver_batch(world: Arc<World>, at: usize) {
     let handled = match reader {
         Reader::Publisher => publish(&world, &batch, records).await,
         Reader::Bookkeeper => {
-            let bookkeeper = Bookkeeper { app: world.app.clone(), queue: alerts::queue(&world) };
+            let bookkeeper = Bookkeeper { app: world.app.clone(), queue: world.queue.clone() };
             let handle = |bookkeeper, records: Vec<StreamRecord>| {
                 let world = Arc::clone(&world);
                 async move {

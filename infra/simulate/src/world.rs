@@ -12,6 +12,7 @@ use sutler_domain::{
     money::{BasisPoints, Currency},
 };
 use sutler_gateways::bus::Bus;
+use sutler_runtime::queue::Sender;
 use sutler_services::{
     App, Error, Settings, flash_sales::Terms, gateways::Gateways, labels::Forwarder, orders::PlaceOrder,
 };
@@ -117,6 +118,8 @@ pub struct World {
     pub cloud: TestCloud,
     /// The adapter of the bus.
     pub bus: Bus,
+    /// The queue of what is back in stock. What is on it is taken from the cloud, and delivered like everything else.
+    pub queue: Sender,
     /// The payment provider.
     pub provider: Provider,
     /// The provider of labels.
@@ -183,6 +186,7 @@ impl World {
         let cloud = TestCloud::default();
         let mut world = Self {
             bus: cloud.bus(),
+            queue: Sender::new(cloud.queue(), "back-in-stock"),
             app,
             db,
             cloud,
