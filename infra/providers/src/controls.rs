@@ -8,35 +8,18 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    courier::Courier,
     faults::Fault,
     server::respond,
+    stand_in::{Provider, Shown, StandIn},
     webhook::{Order, WebhookChanges, WebhookSettings},
 };
 
-/// A stand-in, as far as the controls of all of them go.
-pub(crate) trait StandIn: Clone + Send + Sync + 'static {
-    /// Its calls.
-    type Operation: DeserializeOwned + Send + 'static;
-    /// What its controls lie under.
-    const NAME: &'static str;
-
-    /// Who delivers its events.
-    fn courier(&self) -> &Courier;
-    /// Injects a fault.
-    fn break_next(&self, fault: Fault<Self::Operation>);
-    /// Everything it holds.
-    fn show(&self) -> Value;
-    /// Forgets everything but where its webhook is.
-    fn forget(&self);
-}
-
 /// The controls that every stand-in has.
-pub(crate) fn router<P: StandIn>(stand_in: &P) -> Router {
+pub(crate) fn router<P: Provider>(stand_in: &StandIn<P>) -> Router {
     let path = |name: &str| format!("/_test/{}/{name}", P::NAME);
     Router::new()
         .route(&path("state"), get(state::<P>))
@@ -51,6 +34,13 @@ pub(crate) fn router<P: StandIn>(stand_in: &P) -> Router {
         .with_state(stand_in.clone())
 }
 
+/// What a payment is made to be about, behind everyone's back, in minor units.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Amount {
+    pub amount: u64,
+}
+
 /// What a control answers.
 pub(crate) fn answered<E: ToString>(result: Result<Value, E>) -> Response {
     match result {
@@ -59,23 +49,23 @@ pub(crate) fn answered<E: ToString>(result: Result<Value, E>) -> Response {
     }
 }
 
-async fn state<P: StandIn>(Shared(stand_in): Shared<P>) -> Json<Value> {
-    Json(stand_in.show())
+async fn state<P: Provider>(Shared(stand_in): Shared<StandIn<P>>) -> Json<Shown<P>> {
+    Json(stand_in.shown())
 }
 
-async fn webhook<P: StandIn>(
-    Shared(stand_in): Shared<P>,
+async fn webhook<P: Provider>(
+    Shared(stand_in): Shared<StandIn<P>>,
     Json(changes): Json<WebhookChanges>,
 ) -> Json<WebhookSettings> {
-    stand_in.courier().configure(changes);
+    stand_in.configure_webhook(changes);
     Json(stand_in.courier().settings())
 }
 
-async fn fault<P: StandIn>(
-    Shared(stand_in): Shared<P>,
+async fn fault<P: Provider>(
+    Shared(stand_in): Shared<StandIn<P>>,
     Json(fault): Json<Fault<P::Operation>>,
 ) -> Json<Value> {
-    stand_in.break_next(fault);
+    stand_in.inject(fault);
     Json(json!({}))
 }
 
@@ -85,13 +75,16 @@ struct Release {
     order: Order,
 }
 
-async fn release<P: StandIn>(Shared(stand_in): Shared<P>, Json(release): Json<Release>) -> Json<Value> {
-    stand_in.courier().release(release.order);
+async fn release<P: Provider>(
+    Shared(stand_in): Shared<StandIn<P>>,
+    Json(release): Json<Release>,
+) -> Json<Value> {
+    stand_in.release(release.order);
     Json(json!({}))
 }
 
-async fn discard<P: StandIn>(Shared(stand_in): Shared<P>) -> Json<Value> {
-    stand_in.courier().discard_held();
+async fn discard<P: Provider>(Shared(stand_in): Shared<StandIn<P>>) -> Json<Value> {
+    stand_in.discard_held();
     Json(json!({}))
 }
 
@@ -107,8 +100,11 @@ fn one() -> u32 {
     1
 }
 
-async fn redeliver<P: StandIn>(Shared(stand_in): Shared<P>, Json(redeliver): Json<Redeliver>) -> Response {
-    let known = stand_in.courier().redeliver(&redeliver.event, redeliver.copies);
+async fn redeliver<P: Provider>(
+    Shared(stand_in): Shared<StandIn<P>>,
+    Json(redeliver): Json<Redeliver>,
+) -> Response {
+    let known = stand_in.redeliver(&redeliver.event, redeliver.copies);
     answered(if known { Ok(json!({})) } else { Err("no such event") })
 }
 
@@ -123,8 +119,11 @@ fn ten_seconds() -> u64 {
     10_000
 }
 
-async fn settled<P: StandIn>(Shared(stand_in): Shared<P>, Json(settled): Json<Settled>) -> Json<Value> {
-    let settled = stand_in.courier().settled(Duration::from_millis(settled.timeout_ms)).await;
+async fn settled<P: Provider>(
+    Shared(stand_in): Shared<StandIn<P>>,
+    Json(settled): Json<Settled>,
+) -> Json<Value> {
+    let settled = stand_in.settled(Duration::from_millis(settled.timeout_ms)).await;
     Json(json!({"settled": settled}))
 }
 
@@ -134,12 +133,12 @@ struct Clock {
     now: Option<i64>,
 }
 
-async fn clock<P: StandIn>(Shared(stand_in): Shared<P>, Json(clock): Json<Clock>) -> Json<Value> {
-    stand_in.courier().set_now(clock.now);
+async fn clock<P: Provider>(Shared(stand_in): Shared<StandIn<P>>, Json(clock): Json<Clock>) -> Json<Value> {
+    stand_in.set_now(clock.now);
     Json(json!({}))
 }
 
-async fn reset<P: StandIn>(Shared(stand_in): Shared<P>) -> Json<Value> {
-    stand_in.forget();
+async fn reset<P: Provider>(Shared(stand_in): Shared<StandIn<P>>) -> Json<Value> {
+    stand_in.reset();
     Json(json!({}))
 }

@@ -21,11 +21,15 @@ use crate::webhook::{Attempt, Delivery, EventRecord, Order, WebhookChanges, Webh
 const BACKOFF_MS_MAX: u64 = 10_000;
 
 /// What a signature is made of.
-pub(crate) struct Signing<'a> {
+#[derive(Debug)]
+pub struct Signing<'a> {
     /// The event's id.
     pub event: &'a str,
+    /// What is shared with the receiver.
     pub secret: &'a str,
+    /// When it is sent, in epoch seconds.
     pub at_epoch_s: i64,
+    /// The message.
     pub body: &'a str,
 }
 

@@ -13,6 +13,7 @@ mod page;
 pub mod paypal;
 mod server;
 pub mod shippo;
+mod stand_in;
 pub mod stripe;
 pub mod turnstile;
 mod webhook;
@@ -39,6 +40,7 @@ pub use chapa::Chapa;
 pub use faults::{Answer, Fault, When};
 pub use paypal::PayPal;
 pub use shippo::Shippo;
+pub use stand_in::StandIn;
 pub use stripe::Stripe;
 pub use turnstile::Turnstile;
 

@@ -40,6 +40,11 @@ pub(crate) fn respond(status: u16, body: &Value) -> Response {
     (status, Json(body)).into_response()
 }
 
+/// Runs a call to its end. A real server goes on when its caller hangs up; a handler of ours would be dropped.
+pub(crate) async fn to_its_end(call: impl Future<Output = Response> + Send + 'static) -> Response {
+    tokio::spawn(call).await.unwrap_or_else(|_| DropConnection::response())
+}
+
 /// Serves until `stopped` turns true, then lets running calls finish.
 pub(crate) async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();

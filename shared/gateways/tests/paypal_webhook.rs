@@ -48,7 +48,7 @@ impl Post {
     }
 
     fn fetched(&self) -> u64 {
-        let calls = self.providers.paypal().snapshot().calls;
+        let calls = self.providers.paypal().calls();
         calls.get(&Operation::Certificate).copied().unwrap_or_default()
     }
 }

@@ -73,7 +73,7 @@ impl Shop {
     }
 
     fn calls(&self, operation: Operation) -> u64 {
-        self.providers.stripe().snapshot().calls.get(&operation).copied().unwrap_or_default()
+        self.providers.stripe().calls().get(&operation).copied().unwrap_or_default()
     }
 }
 

@@ -209,7 +209,7 @@ impl PayPal {
     }
 
     fn calls(&self, operation: Operation) -> u64 {
-        self.providers.paypal().snapshot().calls.get(&operation).copied().unwrap_or_default()
+        self.providers.paypal().calls().get(&operation).copied().unwrap_or_default()
     }
 }
 

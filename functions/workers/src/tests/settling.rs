@@ -120,7 +120,7 @@ impl Mall {
 
     /// All that Stripe's webhook has to tell.
     fn told_by_stripe(&self, newest_first: bool) -> Vec<Value> {
-        let events = self.providers.stripe().snapshot().events;
+        let events = self.providers.stripe().events();
         let mut told: Vec<Value> = events.into_iter().map(|event| event.body).collect();
         if newest_first {
             told.reverse();
@@ -172,7 +172,7 @@ impl Mall {
     }
 
     fn calls(&self, operation: Operation) -> u64 {
-        self.providers.paypal().snapshot().calls.get(&operation).copied().unwrap_or_default()
+        self.providers.paypal().calls().get(&operation).copied().unwrap_or_default()
     }
 }
 
@@ -409,7 +409,7 @@ async fn a_question_about_what_is_not_ours_is_passed_over_without_asking_anybody
     let mall = Mall::open().await;
     let opened = mall.opened("paypal").await;
     mall.pay("paypal", &opened);
-    let asked = mall.providers.paypal().snapshot().calls;
+    let asked = mall.providers.paypal().calls();
     let changed = |field: &str, value: Value| {
         let mut message = opened.back("paypal");
         message[field] = value;
@@ -423,7 +423,7 @@ async fn a_question_about_what_is_not_ours_is_passed_over_without_asking_anybody
         changed("order", json!("ord_01J8ZQ5K3N0V7X2Y4T6B8D9FGH")),
     ];
     assert!(mall.note(&strange).await.is_empty());
-    assert_eq!(mall.providers.paypal().snapshot().calls, asked);
+    assert_eq!(mall.providers.paypal().calls(), asked);
     assert_eq!(mall.market.stream(), []);
     // What is no question at all is kept for people.
     let kept = mall.note(&[changed("order", json!("ord_1")), changed("status", json!("paid"))]).await;

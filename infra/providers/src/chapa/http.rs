@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::{Chapa, Refusal};
 use crate::{
-    controls::answered,
+    controls::{Amount, answered},
     page::page,
-    server::{DropConnection, respond},
+    server::{respond, to_its_end},
 };
 
 /// A call of the API, for choosing which ones fail.
@@ -49,17 +49,16 @@ async fn handle(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    // A real server goes on when its caller hangs up; a handler of ours would be dropped.
-    let work = tokio::spawn(async move {
+    to_its_end(async move {
         match read(&method, &uri, &headers) {
             Ok((operation, id)) => {
-                let fault = chapa.state().faults.arrive(operation);
+                let fault = chapa.arrive(operation);
                 fault.strike(Refusal::injected_body, || chapa.run(operation, &id, &body)).await
             }
             Err(refusal) => respond(refusal.status, &refusal.body()),
         }
-    });
-    work.await.unwrap_or_else(|_| DropConnection::response())
+    })
+    .await
 }
 
 fn read(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(Operation, String), Refusal> {
@@ -120,16 +119,10 @@ async fn decline(Shared(chapa): Shared<Chapa>, Path(tx_ref): Path<String>) -> Re
     answered(chapa.decline(&tx_ref))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Alter {
-    amount: u64,
-}
-
 async fn alter(
     Shared(chapa): Shared<Chapa>,
     Path(tx_ref): Path<String>,
-    Json(changes): Json<Alter>,
+    Json(changes): Json<Amount>,
 ) -> Response {
     answered(chapa.alter(&tx_ref, changes.amount))
 }

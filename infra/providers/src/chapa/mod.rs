@@ -5,22 +5,16 @@
 pub(crate) mod http;
 mod transactions;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::{
-    controls::StandIn,
-    courier::{Courier, Signing, wall_clock},
-    faults::Faults,
+    courier::Signing,
+    stand_in::{Provider, StandIn},
     stripe::hmac_hex,
-    webhook::{EventRecord, WebhookChanges},
+    webhook::EventRecord,
 };
 
 pub use http::Operation;
@@ -29,26 +23,14 @@ pub use transactions::{Refund, Status, Transaction};
 /// A fault of some of Chapa's calls.
 pub type Fault = crate::faults::Fault<Operation>;
 
-/// The stand-in: one account with everything in it. Clones share it.
-#[derive(Clone)]
-pub struct Chapa {
-    inner: Arc<Inner>,
-}
+/// The stand-in of Chapa.
+pub type Chapa = StandIn<State>;
 
-struct Inner {
-    base_url: String,
-    run: String,
-    courier: Courier,
-    state: Mutex<State>,
-}
-
-/// All that a reset forgets, except `sequence`: a reference is never given out twice.
-#[derive(Default)]
-pub(crate) struct State {
-    sequence: u64,
+/// What the account holds.
+#[derive(Debug, Default)]
+pub struct State {
     transactions: BTreeMap<String, Transaction>,
     refunds: Vec<Refund>,
-    faults: Faults<Operation>,
 }
 
 /// Everything the stand-in holds.
@@ -58,91 +40,38 @@ pub struct Snapshot {
     pub transactions: Vec<Transaction>,
     /// In the order they were made.
     pub refunds: Vec<Refund>,
-    /// In the order they happened, with every attempt to deliver them.
-    pub events: Vec<EventRecord>,
-    /// How often each call arrived, failed ones included.
-    pub calls: BTreeMap<Operation, u64>,
-    /// Deliveries that have not ended.
-    pub pending_deliveries: usize,
 }
 
-impl fmt::Debug for Chapa {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chapa").field("base_url", &self.inner.base_url).finish_non_exhaustive()
+impl Provider for State {
+    type Operation = Operation;
+    type Snapshot = Snapshot;
+    const NAME: &'static str = "chapa";
+
+    /// Both headers: the second is the same for every message and proves nothing.
+    fn sign(_: &str, message: &Signing<'_>) -> Vec<(&'static str, String)> {
+        vec![
+            ("x-chapa-signature", signature(message.secret, message.body)),
+            ("chapa-signature", signature(message.secret, message.secret)),
+        ]
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            transactions: self.transactions.values().cloned().collect(),
+            refunds: self.refunds.clone(),
+        }
     }
 }
 
 impl Chapa {
-    pub(crate) fn new(base_url: String, stopped: watch::Receiver<bool>) -> Self {
-        let run = format!("{:X}", wall_clock().as_micros());
-        let courier = Courier::new(stopped, Box::new(sign));
-        Self { inner: Arc::new(Inner { base_url, run, courier, state: Mutex::default() }) }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn new_reference(&self, state: &mut State) -> String {
-        state.sequence = state.sequence.saturating_add(1);
-        format!("AP{}{:04X}", self.inner.run, state.sequence)
+    fn new_reference(&self) -> String {
+        format!("AP{}", self.new_number().to_uppercase())
     }
 
     fn emit(&self, transaction: &Transaction, kind: &str, status: &str) {
         let body = transaction.event(kind, status);
-        let id = format!("{kind}-{}-{}", transaction.reference, self.inner.courier.events().len());
-        self.inner.courier.publish(EventRecord::new(id, kind, Some(transaction.tx_ref.clone()), body));
-    }
-
-    /// Changes how events are delivered.
-    pub fn configure_webhook(&self, changes: WebhookChanges) {
-        self.inner.courier.configure(changes);
-    }
-
-    /// Injects a fault; several strike in the order they came.
-    pub fn inject(&self, fault: Fault) {
-        self.state().faults.push(fault);
-    }
-
-    /// Everything there is.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        let state = self.state();
-        Snapshot {
-            transactions: state.transactions.values().cloned().collect(),
-            refunds: state.refunds.clone(),
-            events: self.inner.courier.events(),
-            calls: state.faults.calls(),
-            pending_deliveries: self.inner.courier.pending(),
-        }
-    }
-
-    /// Forgets everything but where the webhook is and its secret.
-    pub fn reset(&self) {
-        let mut state = self.state();
-        *state = State { sequence: state.sequence, ..State::default() };
-        self.inner.courier.reset();
-    }
-}
-
-impl StandIn for Chapa {
-    type Operation = Operation;
-    const NAME: &'static str = "chapa";
-
-    fn courier(&self) -> &Courier {
-        &self.inner.courier
-    }
-
-    fn break_next(&self, fault: Fault) {
-        self.inject(fault);
-    }
-
-    fn show(&self) -> Value {
-        serde_json::to_value(self.snapshot()).unwrap_or_default()
-    }
-
-    fn forget(&self) {
-        self.reset();
+        let id = format!("{kind}-{}-{}", transaction.reference, self.courier().events().len());
+        self.courier().publish(EventRecord::new(id, kind, Some(transaction.tx_ref.clone()), body));
     }
 }
 
@@ -150,14 +79,6 @@ impl StandIn for Chapa {
 #[must_use]
 pub fn signature(secret: &str, body: &str) -> String {
     hmac_hex(secret, body)
-}
-
-/// Both headers: the second is the same for every message and proves nothing.
-fn sign(signing: &Signing<'_>) -> Vec<(&'static str, String)> {
-    vec![
-        ("x-chapa-signature", signature(signing.secret, signing.body)),
-        ("chapa-signature", signature(signing.secret, signing.secret)),
-    ]
 }
 
 /// A refusal, as Chapa words it.

@@ -116,14 +116,14 @@ impl Chapa {
         }
         let transaction = Transaction {
             tx_ref: tx_ref.to_owned(),
-            reference: self.new_reference(state),
+            reference: self.new_reference(),
             amount_minor,
             currency: currency.to_owned(),
             status: Status::Open,
             return_url: text(body, "return_url").map(str::to_owned),
             email: text(body, "email").map(str::to_owned),
         };
-        let url = format!("{}/chapa/checkout/{tx_ref}", self.inner.base_url);
+        let url = format!("{}/chapa/checkout/{tx_ref}", self.base_url());
         state.transactions.insert(tx_ref.to_owned(), transaction);
         Ok(success("Hosted Link", &json!({"checkout_url": url})))
     }
@@ -175,7 +175,7 @@ impl Chapa {
         if amount_minor == 0 || amount_minor > left {
             return Err(bad("Refund amount exceeds what is left of the payment"));
         }
-        let ref_id = self.new_reference(state);
+        let ref_id = self.new_reference();
         let tx_ref = tx_ref.to_owned();
         state.refunds.push(Refund { ref_id: ref_id.clone(), reference, tx_ref, amount_minor });
         Ok(success("Refund initiated", &json!({"ref_id": ref_id, "status": "initiated"})))

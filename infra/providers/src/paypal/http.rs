@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use super::{PayPal, Refusal, State, signing};
 use crate::{
-    controls::answered,
+    controls::{Amount, answered},
     page::page,
-    server::{DropConnection, respond},
+    server::{respond, to_its_end},
 };
 
 /// How long a token can be used, in seconds.
@@ -70,8 +70,7 @@ async fn handle(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    // A real server goes on when its caller hangs up; a handler of ours would be dropped.
-    let work = tokio::spawn(async move {
+    to_its_end(async move {
         let Some((operation, id)) = operation(&method, uri.path()) else {
             return respond(404, &Refusal::missing().body());
         };
@@ -84,10 +83,10 @@ async fn handle(
             request_id: header("paypal-request-id"),
             body,
         };
-        let fault = paypal.state().faults.arrive(operation);
+        let fault = paypal.arrive(operation);
         fault.strike(Refusal::injected_body, || paypal.run(&call)).await
-    });
-    work.await.unwrap_or_else(|_| DropConnection::response())
+    })
+    .await
 }
 
 fn operation(method: &Method, path: &str) -> Option<(Operation, String)> {
@@ -153,7 +152,7 @@ impl PayPal {
         if !pair.starts_with("client_test") || !pair.contains(':') {
             return respond(401, &json!({"error": "invalid_client"}));
         }
-        let token = self.new_id(state, "A21");
+        let token = self.new_id("A21");
         state.tokens.insert(token.clone());
         respond(200, &json!({"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_S}))
     }
@@ -210,16 +209,10 @@ async fn decline(Shared(paypal): Shared<PayPal>, Path(id): Path<String>) -> Resp
     answered(paypal.decline_next(&id))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Alter {
-    amount: u64,
-}
-
 async fn alter(
     Shared(paypal): Shared<PayPal>,
     Path(id): Path<String>,
-    Json(changes): Json<Alter>,
+    Json(changes): Json<Amount>,
 ) -> Response {
     answered(paypal.alter(&id, changes.amount))
 }

@@ -187,7 +187,7 @@ impl PayPal {
         let source = new.payment_source.unwrap_or_default();
         let return_url = source.pointer("/paypal/experience_context/return_url").and_then(Value::as_str);
         let order = Order {
-            id: self.new_id(state, "5O"),
+            id: self.new_id("5O"),
             status: Status::PayerActionRequired,
             custom_id: unit.custom_id.clone(),
             invoice_id: unit.invoice_id.clone(),
@@ -198,14 +198,14 @@ impl PayPal {
             declines: false,
             capture: None,
         };
-        let shown = order.json(&self.inner.base_url);
+        let shown = order.json(self.base_url());
         state.orders.insert(order.id.clone(), order);
         Ok(shown)
     }
 
     pub(crate) fn get_order(&self, state: &State, id: &str) -> Result<Value, Refusal> {
         let order = state.orders.get(id).ok_or_else(Refusal::missing)?;
-        Ok(order.json(&self.inner.base_url))
+        Ok(order.json(self.base_url()))
     }
 
     pub(crate) fn capture_order(&self, state: &mut State, id: &str) -> Result<Value, Refusal> {
@@ -225,14 +225,14 @@ impl PayPal {
         if state.orders.values().filter(captured).any(|other| other.invoice_id == order.invoice_id) {
             return Err(Refusal::unprocessable("DUPLICATE_INVOICE_ID"));
         }
-        let capture_id = self.new_id(state, "2G");
+        let capture_id = self.new_id("2G");
         order.capture =
             Some(Capture { id: capture_id, amount_minor: order.amount_minor, refunds: Vec::new() });
         order.change(Status::Completed);
-        let shown = order.json(&self.inner.base_url);
+        let shown = order.json(self.base_url());
         let capture = shown.pointer("/purchase_units/0/payments/captures/0").cloned().unwrap_or_default();
         state.orders.insert(id.to_owned(), order);
-        self.emit(state, "PAYMENT.CAPTURE.COMPLETED", "capture", &capture);
+        self.emit("PAYMENT.CAPTURE.COMPLETED", "capture", &capture);
         Ok(shown)
     }
 
@@ -244,7 +244,7 @@ impl PayPal {
     ) -> Result<Value, Refusal> {
         let new: NewRefund =
             serde_json::from_slice(body).map_err(|_| Refusal::invalid("MALFORMED_REQUEST_JSON"))?;
-        let id = self.new_id(state, "1J");
+        let id = self.new_id("1J");
         let is_it = |order: &&mut Order| order.capture.as_ref().is_some_and(|all| all.id == capture_id);
         let order = state.orders.values_mut().find(is_it).ok_or_else(Refusal::missing)?;
         let currency = order.currency.clone();
@@ -263,7 +263,7 @@ impl PayPal {
         let refund = Refund { id, custom_id: new.custom_id, amount_minor };
         capture.refunds.push(refund.clone());
         let shown = refund.json(order);
-        self.emit(state, "PAYMENT.CAPTURE.REFUNDED", "refund", &shown);
+        self.emit("PAYMENT.CAPTURE.REFUNDED", "refund", &shown);
         Ok(shown)
     }
 
@@ -278,8 +278,8 @@ impl PayPal {
             return Err(Refusal::unprocessable("ORDER_ALREADY_CAPTURED"));
         }
         order.change(Status::Approved);
-        let shown = order.json(&self.inner.base_url);
-        self.emit(&mut state, "CHECKOUT.ORDER.APPROVED", "checkout-order", &shown);
+        let shown = order.json(self.base_url());
+        self.emit("CHECKOUT.ORDER.APPROVED", "checkout-order", &shown);
         Ok(shown)
     }
 
@@ -291,7 +291,7 @@ impl PayPal {
         let mut state = self.state();
         let order = state.orders.get_mut(id).ok_or_else(Refusal::missing)?;
         order.declines = true;
-        Ok(order.json(&self.inner.base_url))
+        Ok(order.json(self.base_url()))
     }
 
     /// Changes what an order asks for, behind everyone's back.
@@ -302,7 +302,7 @@ impl PayPal {
         let mut state = self.state();
         let order = state.orders.get_mut(id).ok_or_else(Refusal::missing)?;
         order.amount_minor = amount_minor;
-        Ok(order.json(&self.inner.base_url))
+        Ok(order.json(self.base_url()))
     }
 
     /// Forgets an order, as PayPal does with those nobody paid.

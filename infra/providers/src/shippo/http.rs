@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Refusal, Shippo, tracks::Status};
 use crate::{
     controls::answered,
-    server::{DropConnection, respond},
+    server::{respond, to_its_end},
 };
 
 /// A call of the API, for choosing which ones fail.
@@ -55,17 +55,16 @@ async fn handle(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    // A real server goes on when its caller hangs up; a handler of ours would be dropped.
-    let work = tokio::spawn(async move {
+    to_its_end(async move {
         match read(&method, &uri, &headers) {
             Ok(call) => {
-                let fault = shippo.state().faults.arrive(call.operation);
+                let fault = shippo.arrive(call.operation);
                 fault.strike(Refusal::injected_body, || shippo.run(&call, &body)).await
             }
             Err(refusal) => respond(refusal.status, &refusal.body()),
         }
-    });
-    work.await.unwrap_or_else(|_| DropConnection::response())
+    })
+    .await
 }
 
 /// What is asked for.

@@ -157,7 +157,7 @@ impl Shippo {
         if metadata.len() > 100 {
             return Err(bad("Metadata has at most 100 characters."));
         }
-        let object_id = self.new_id(state);
+        let object_id = self.new_number();
         let services: &[(&str, &str, u64)] = match weight_g {
             0..=30_000 => &[("USPS", "Priority Mail", 750), ("UPS", "Ground", 1_025)],
             // Too heavy for all of them.
@@ -166,7 +166,7 @@ impl Shippo {
         let mut rates = Vec::new();
         for (provider, service, base) in services {
             rates.push(Quote {
-                object_id: self.new_id(state),
+                object_id: self.new_number(),
                 provider: (*provider).to_owned(),
                 service: (*service).to_owned(),
                 amount_minor: base.saturating_add(weight_g.div_euclid(100)),
@@ -188,7 +188,7 @@ impl Shippo {
         let mut quotes = state.shipments.values().flat_map(|shipment| &shipment.rates);
         let quote = quotes.find(|quote| quote.object_id == rate).cloned();
         let quote = quote.ok_or_else(|| bad("There is no such rate."))?;
-        let object_id = self.new_id(state);
+        let object_id = self.new_number();
         let code = state.refusing.take();
         let purchase = Purchase {
             object_id: object_id.clone(),
@@ -196,11 +196,11 @@ impl Shippo {
             metadata: text(body, "/metadata").unwrap_or_default().to_owned(),
             status: if code.is_some() { PurchaseStatus::Error } else { PurchaseStatus::Success },
             amount_minor: quote.amount_minor,
-            tracking_number: format!("92055{:017}", state.sequence),
+            tracking_number: format!("92055{:017}", self.next()),
             carrier: quote.provider.to_lowercase(),
             code,
         };
-        let shown = purchase.json(&self.inner.base_url);
+        let shown = purchase.json(self.base_url());
         if purchase.status == PurchaseStatus::Success {
             Self::follow(state, &purchase.carrier, &purchase.tracking_number, Status::PreTransit);
         }
@@ -212,12 +212,12 @@ impl Shippo {
         let wanted = |purchase: &&Purchase| rate.is_none_or(|rate| rate == purchase.rate);
         // The newest first.
         let found = state.purchases.values().rev().filter(wanted);
-        let results: Vec<Value> = found.map(|purchase| purchase.json(&self.inner.base_url)).collect();
+        let results: Vec<Value> = found.map(|purchase| purchase.json(self.base_url())).collect();
         json!({"next": null, "previous": null, "results": results})
     }
 
     pub(crate) fn purchase(&self, state: &State, id: &str) -> Result<Value, Refusal> {
-        let found = state.purchases.get(id).map(|purchase| purchase.json(&self.inner.base_url));
+        let found = state.purchases.get(id).map(|purchase| purchase.json(self.base_url()));
         found.ok_or_else(missing)
     }
 
@@ -228,7 +228,7 @@ impl Shippo {
             return Err(bad("A refund was requested before."));
         }
         purchase.status = PurchaseStatus::RefundPending;
-        let (object_id, id) = (self.new_id(state), id.to_owned());
+        let (object_id, id) = (self.new_number(), id.to_owned());
         Ok(json!({"object_id": object_id, "transaction": id, "status": "PENDING", "test": true}))
     }
 

@@ -7,22 +7,16 @@ pub(crate) mod http;
 mod labels;
 mod tracks;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::{
-    controls::StandIn,
-    courier::{Courier, Signing, wall_clock},
-    faults::Faults,
+    courier::Signing,
+    stand_in::{Provider, StandIn},
     stripe::hmac_hex,
-    webhook::{EventRecord, WebhookChanges},
+    webhook::EventRecord,
 };
 
 pub use http::Operation;
@@ -32,28 +26,16 @@ pub use tracks::{Status, Track};
 /// A fault of some of Shippo's calls.
 pub type Fault = crate::faults::Fault<Operation>;
 
-/// The stand-in: one account with everything in it. Clones share it.
-#[derive(Clone)]
-pub struct Shippo {
-    inner: Arc<Inner>,
-}
+/// The stand-in of Shippo.
+pub type Shippo = StandIn<State>;
 
-struct Inner {
-    base_url: String,
-    run: String,
-    courier: Courier,
-    state: Mutex<State>,
-}
-
-/// All that a reset forgets, except `sequence`: an id is never given out twice.
-#[derive(Default)]
-pub(crate) struct State {
-    sequence: u64,
+/// What the account holds.
+#[derive(Debug, Default)]
+pub struct State {
     shipments: BTreeMap<String, Shipment>,
     purchases: BTreeMap<String, Purchase>,
     tracks: BTreeMap<(String, String), Track>,
     refusing: Option<String>,
-    faults: Faults<Operation>,
 }
 
 /// Everything the stand-in holds.
@@ -65,94 +47,37 @@ pub struct Snapshot {
     pub purchases: Vec<Purchase>,
     /// What is known of parcels.
     pub tracks: Vec<Track>,
-    /// In the order they happened, with every attempt to deliver them.
-    pub events: Vec<EventRecord>,
-    /// How often each call arrived, failed ones included.
-    pub calls: BTreeMap<Operation, u64>,
-    /// Deliveries that have not ended.
-    pub pending_deliveries: usize,
 }
 
-impl fmt::Debug for Shippo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shippo").field("base_url", &self.inner.base_url).finish_non_exhaustive()
+impl Provider for State {
+    type Operation = Operation;
+    type Snapshot = Snapshot;
+    const NAME: &'static str = "shippo";
+
+    /// With an empty secret messages are not signed.
+    fn sign(_: &str, message: &Signing<'_>) -> Vec<(&'static str, String)> {
+        if message.secret.is_empty() {
+            return Vec::new();
+        }
+        vec![("shippo-auth-signature", signature(message.secret, message.at_epoch_s, message.body))]
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            shipments: self.shipments.values().cloned().collect(),
+            purchases: self.purchases.values().cloned().collect(),
+            tracks: self.tracks.values().cloned().collect(),
+        }
     }
 }
 
 impl Shippo {
-    pub(crate) fn new(base_url: String, stopped: watch::Receiver<bool>) -> Self {
-        let run = format!("{:x}", wall_clock().as_micros());
-        let courier = Courier::new(stopped, Box::new(sign));
-        Self { inner: Arc::new(Inner { base_url, run, courier, state: Mutex::default() }) }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn new_id(&self, state: &mut State) -> String {
-        state.sequence = state.sequence.saturating_add(1);
-        format!("{}{:06x}", self.inner.run, state.sequence)
-    }
-
     fn emit(&self, track: &Track) {
-        let number = self.inner.courier.events().len();
+        let number = self.courier().events().len();
         let body = json!({"event": "track_updated", "test": true, "data": track.json()});
         let id = format!("track-{number}");
         let about = format!("{}/{}", track.carrier, track.number);
-        self.inner.courier.publish(EventRecord::new(id, "track_updated", Some(about), body));
-    }
-
-    /// Changes how events are delivered. With an empty secret they are not signed.
-    pub fn configure_webhook(&self, changes: WebhookChanges) {
-        self.inner.courier.configure(changes);
-    }
-
-    /// Injects a fault; several strike in the order they came.
-    pub fn inject(&self, fault: Fault) {
-        self.state().faults.push(fault);
-    }
-
-    /// Everything there is.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        let state = self.state();
-        Snapshot {
-            shipments: state.shipments.values().cloned().collect(),
-            purchases: state.purchases.values().cloned().collect(),
-            tracks: state.tracks.values().cloned().collect(),
-            events: self.inner.courier.events(),
-            calls: state.faults.calls(),
-            pending_deliveries: self.inner.courier.pending(),
-        }
-    }
-
-    /// Forgets everything but where the webhook is and its secret.
-    pub fn reset(&self) {
-        let mut state = self.state();
-        *state = State { sequence: state.sequence, ..State::default() };
-        self.inner.courier.reset();
-    }
-}
-
-impl StandIn for Shippo {
-    type Operation = Operation;
-    const NAME: &'static str = "shippo";
-
-    fn courier(&self) -> &Courier {
-        &self.inner.courier
-    }
-
-    fn break_next(&self, fault: Fault) {
-        self.inject(fault);
-    }
-
-    fn show(&self) -> Value {
-        serde_json::to_value(self.snapshot()).unwrap_or_default()
-    }
-
-    fn forget(&self) {
-        self.reset();
+        self.courier().publish(EventRecord::new(id, "track_updated", Some(about), body));
     }
 }
 
@@ -160,13 +85,6 @@ impl StandIn for Shippo {
 #[must_use]
 pub fn signature(secret: &str, at_epoch_s: i64, body: &str) -> String {
     format!("t={at_epoch_s},v1={}", hmac_hex(secret, &format!("{at_epoch_s}.{body}")))
-}
-
-fn sign(signing: &Signing<'_>) -> Vec<(&'static str, String)> {
-    if signing.secret.is_empty() {
-        return Vec::new();
-    }
-    vec![("shippo-auth-signature", signature(signing.secret, signing.at_epoch_s, signing.body))]
 }
 
 /// A refusal, as Shippo words it.

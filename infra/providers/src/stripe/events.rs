@@ -4,18 +4,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::{API_VERSION, State, Stripe, error::Refusal};
-use crate::{courier::Signing, webhook::EventRecord};
+use super::{API_VERSION, Stripe, error::Refusal};
+use crate::webhook::EventRecord;
 
 /// The value of `Stripe-Signature` for a body.
 #[must_use]
 pub fn signature(secret: &str, at: i64, body: &str) -> String {
     format!("t={at},v1={}", hmac_hex(secret, &format!("{at}.{body}")))
-}
-
-/// The header that proves a message.
-pub(crate) fn sign(signing: &Signing<'_>) -> Vec<(&'static str, String)> {
-    vec![("stripe-signature", signature(signing.secret, signing.at_epoch_s, signing.body))]
 }
 
 pub(crate) fn hmac_hex(secret: &str, message: &str) -> String {
@@ -28,18 +23,18 @@ pub(crate) fn hmac_hex(secret: &str, message: &str) -> String {
 impl Stripe {
     /// The part of a client secret that cannot be guessed from the id.
     pub(crate) fn secret_part(&self, id: &str) -> String {
-        hmac_hex(&self.inner.run, id).chars().take(24).collect()
+        hmac_hex(self.run_id(), id).chars().take(24).collect()
     }
 
     /// Records an event and sends it on its way.
-    pub(crate) fn emit(&self, state: &mut State, kind: &str, object: &Value) -> String {
-        let id = self.new_id(state, "evt");
+    pub(crate) fn emit(&self, kind: &str, object: &Value) -> String {
+        let id = self.new_id("evt");
         let body = event_json(&id, kind, self.now(), object);
-        self.inner.courier.publish(record(id, kind, body))
+        self.courier().publish(record(id, kind, body))
     }
 
     pub(crate) fn retrieve_event(&self, id: &str) -> Result<Value, Refusal> {
-        let found = self.inner.courier.events().into_iter().find(|event| event.id == id);
+        let found = self.courier().events().into_iter().find(|event| event.id == id);
         found.map(|event| event.body).ok_or_else(|| Refusal::missing("event", id))
     }
 }

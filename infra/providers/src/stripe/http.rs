@@ -20,7 +20,7 @@ use super::{
 use crate::{
     courier::wait,
     faults::{Answer, When, injected},
-    server::{DropConnection, respond},
+    server::{respond, to_its_end},
 };
 
 pub(crate) fn router(stripe: &Stripe) -> Router {
@@ -44,14 +44,13 @@ async fn handle(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    // A real server goes on when its caller hangs up; a handler of ours would be dropped.
-    let work = tokio::spawn(async move {
+    to_its_end(async move {
         match Call::read(&method, &uri, &headers, &body) {
             Ok(call) => stripe.serve(&call).await,
             Err(refusal) => respond(refusal.status(), &refusal.body()),
         }
-    });
-    work.await.unwrap_or_else(|_| DropConnection::response())
+    })
+    .await
 }
 
 impl Call {
@@ -116,8 +115,8 @@ fn api_key(headers: &HeaderMap, form: &Form) -> Option<String> {
 impl Stripe {
     async fn serve(&self, call: &Call) -> Response {
         let (fault, begun) = {
+            let fault = self.arrive(call.operation);
             let mut state = self.state();
-            let fault = state.faults.arrive(call.operation);
             let key = call.key.as_deref();
             (
                 fault,

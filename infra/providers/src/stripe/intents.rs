@@ -180,7 +180,7 @@ impl Stripe {
             metadata: form.metadata(),
             description: form.text("description").map(str::to_owned),
             payment_method,
-            ..self.blank_intent(state)
+            ..self.blank_intent()
         };
         let id = intent.id.clone();
         let created = self.keep_intent(state, intent, "payment_intent.created");
@@ -188,8 +188,8 @@ impl Stripe {
     }
 
     /// An intent about nothing, with an id and a secret.
-    pub(crate) fn blank_intent(&self, state: &mut State) -> Intent {
-        let id = self.new_id(state, "pi");
+    pub(crate) fn blank_intent(&self) -> Intent {
+        let id = self.new_id("pi");
         Intent {
             client_secret: format!("{id}_secret_{}", self.secret_part(&id)),
             amount: 0,
@@ -209,7 +209,7 @@ impl Stripe {
     }
 
     pub(crate) fn retrieve_intent(&self, state: &State, id: &str) -> Result<Value, Refusal> {
-        Ok(find(state, id)?.json(&self.inner.base_url))
+        Ok(find(state, id)?.json(self.base_url()))
     }
 
     pub(crate) fn confirm_intent(&self, state: &mut State, id: &str, form: &Form) -> Result<Value, Refusal> {
@@ -227,7 +227,7 @@ impl Stripe {
             | IntentStatus::RequiresConfirmation
             | IntentStatus::RequiresAction => {}
             IntentStatus::Canceled | IntentStatus::Succeeded => {
-                return Err(intent.unexpected("confirm", &self.inner.base_url));
+                return Err(intent.unexpected("confirm", self.base_url()));
             }
         }
         let Some(name) = form.text("payment_method").map(str::to_owned).or(intent.payment_method.take())
@@ -257,7 +257,7 @@ impl Stripe {
             | IntentStatus::RequiresConfirmation
             | IntentStatus::RequiresAction => {}
             IntentStatus::Canceled | IntentStatus::Succeeded => {
-                return Err(intent.unexpected("cancel", &self.inner.base_url));
+                return Err(intent.unexpected("cancel", self.base_url()));
             }
         }
         intent.status = IntentStatus::Canceled;
@@ -275,7 +275,7 @@ impl Stripe {
     ) -> Result<Value, Refusal> {
         let intent = find(state, id)?;
         if intent.status != IntentStatus::RequiresAction {
-            return Err(intent.unexpected("authenticate", &self.inner.base_url));
+            return Err(intent.unexpected("authenticate", self.base_url()));
         }
         match challenge {
             Challenge::Passed => Ok(self.succeed(state, intent)),
@@ -288,7 +288,7 @@ impl Stripe {
 
     fn succeed(&self, state: &mut State, mut intent: Intent) -> Value {
         let charge = Charge {
-            id: self.new_id(state, "ch"),
+            id: self.new_id("ch"),
             payment_intent: intent.id.clone(),
             amount: intent.amount,
             amount_refunded: 0,
@@ -303,7 +303,7 @@ impl Stripe {
         intent.latest_charge = Some(charge.id.clone());
         let shown = charge.json();
         state.charges.insert(charge.id.clone(), charge);
-        self.emit(state, "charge.succeeded", &shown);
+        self.emit("charge.succeeded", &shown);
         let shown = self.keep_intent(state, intent.clone(), "payment_intent.succeeded");
         self.complete_session(state, &intent);
         shown
@@ -329,9 +329,9 @@ impl Stripe {
     }
 
     pub(crate) fn keep_intent(&self, state: &mut State, intent: Intent, event: &str) -> Value {
-        let shown = intent.json(&self.inner.base_url);
+        let shown = intent.json(self.base_url());
         state.intents.insert(intent.id.clone(), intent);
-        self.emit(state, event, &shown);
+        self.emit(event, &shown);
         shown
     }
 }

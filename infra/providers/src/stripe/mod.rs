@@ -14,17 +14,11 @@ mod refunds;
 pub(crate) mod routes;
 mod sessions;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-
-use tokio::sync::watch;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{
-    courier::{Courier, wall_clock},
-    faults::Faults,
+    courier::Signing,
+    stand_in::{Provider, StandIn},
 };
 
 pub use crate::{
@@ -46,61 +40,41 @@ pub type Fault = crate::faults::Fault<Operation>;
 /// The version of Stripe's API whose answers these are; the pinned SDK asks for it.
 pub const API_VERSION: &str = "2026-09-30.endive";
 
-/// The stand-in: one account with everything in it. Clones share it.
-#[derive(Clone)]
-pub struct Stripe {
-    inner: Arc<Inner>,
-}
+/// The stand-in of Stripe.
+pub type Stripe = StandIn<State>;
 
-struct Inner {
-    base_url: String,
-    run: String,
-    courier: Courier,
-    state: Mutex<State>,
-}
-
-/// All that a reset forgets, except `sequence`: an id is never given out twice.
-#[derive(Default)]
-pub(crate) struct State {
-    sequence: u64,
+/// What the account holds.
+#[derive(Debug, Default)]
+pub struct State {
     intents: BTreeMap<String, Intent>,
     sessions: BTreeMap<String, Session>,
     charges: BTreeMap<String, Charge>,
     refunds: BTreeMap<String, Refund>,
     refunds_stay_pending: bool,
     keys: HashMap<String, idempotency::Kept>,
-    faults: Faults<Operation>,
 }
 
-impl fmt::Debug for Stripe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stripe").field("base_url", &self.inner.base_url).finish_non_exhaustive()
+impl Provider for State {
+    type Operation = Operation;
+    type Snapshot = Snapshot;
+    const NAME: &'static str = "stripe";
+
+    fn sign(_: &str, message: &Signing<'_>) -> Vec<(&'static str, String)> {
+        vec![("stripe-signature", signature(message.secret, message.at_epoch_s, message.body))]
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            intents: self.intents.values().cloned().collect(),
+            sessions: self.sessions.values().cloned().collect(),
+            charges: self.charges.values().cloned().collect(),
+            refunds: self.refunds.values().cloned().collect(),
+        }
     }
 }
 
 impl Stripe {
-    pub(crate) fn new(base_url: String, stopped: watch::Receiver<bool>) -> Self {
-        // Two runs against one database must not repeat an event id: its inbox would take it for a redelivery.
-        let run = format!("{:x}", wall_clock().as_micros());
-        let inner = Inner {
-            base_url,
-            run,
-            courier: Courier::new(stopped, Box::new(events::sign)),
-            state: Mutex::default(),
-        };
-        Self { inner: Arc::new(inner) }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn now(&self) -> i64 {
-        self.inner.courier.now()
-    }
-
-    fn new_id(&self, state: &mut State, prefix: &str) -> String {
-        state.sequence = state.sequence.saturating_add(1);
-        format!("{prefix}_{}{:06x}", self.inner.run, state.sequence)
+    fn new_id(&self, prefix: &str) -> String {
+        format!("{prefix}_{}", self.new_number())
     }
 }

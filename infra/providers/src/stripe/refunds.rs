@@ -72,7 +72,7 @@ impl Stripe {
             return Err(Refusal::state("amount_too_large", message, None));
         }
         let refund = Refund {
-            id: self.new_id(state, "re"),
+            id: self.new_id("re"),
             charge: charge.id.clone(),
             payment_intent: charge.payment_intent.clone(),
             amount,
@@ -87,10 +87,10 @@ impl Stripe {
         let succeeded = refund.status == RefundStatus::Succeeded;
         state.charges.insert(charge.id.clone(), charge);
         state.refunds.insert(refund.id.clone(), refund);
-        self.emit(state, "refund.created", &refunded);
-        self.emit(state, "charge.refunded", &charged);
+        self.emit("refund.created", &refunded);
+        self.emit("charge.refunded", &charged);
         if succeeded {
-            self.emit(state, "refund.updated", &refunded);
+            self.emit("refund.updated", &refunded);
         }
         Ok(refunded)
     }
@@ -115,12 +115,12 @@ impl Stripe {
         }
         refund.status = status;
         let (shown, charge, amount) = (refund.json(), refund.charge.clone(), refund.amount);
-        self.emit(state, "refund.updated", &shown);
+        self.emit("refund.updated", &shown);
         if status == RefundStatus::Failed {
             if let Some(charge) = state.charges.get_mut(&charge) {
                 charge.amount_refunded = charge.amount_refunded.saturating_sub(amount);
             }
-            self.emit(state, "refund.failed", &shown);
+            self.emit("refund.failed", &shown);
         }
         Ok(shown)
     }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Challenge, Emit, IntentChanges, RefundStatus, Stripe, error::Refusal};
-use crate::{page::page, server::respond};
+use crate::{controls::Amount, page::page, server::respond};
 
 pub(crate) fn router(stripe: &Stripe) -> Router {
     Router::new()
@@ -77,16 +77,10 @@ async fn pay(Shared(stripe): Shared<Stripe>, Path(id): Path<String>, Json(pay): 
     answered(stripe.pay_session(&id, pay.payment_method.as_deref().unwrap_or(CARD)))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AlterSession {
-    amount: u64,
-}
-
 async fn alter_session(
     Shared(stripe): Shared<Stripe>,
     Path(id): Path<String>,
-    Json(changes): Json<AlterSession>,
+    Json(changes): Json<Amount>,
 ) -> Response {
     answered(stripe.alter_session(&id, changes.amount))
 }

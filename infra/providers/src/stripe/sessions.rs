@@ -92,7 +92,7 @@ impl Stripe {
         let (amount_total, currency) = sum(form)?;
         intents::check_amount(amount_total, &currency)?;
         let session = Session {
-            id: self.new_id(state, "cs_test"),
+            id: self.new_id("cs_test"),
             amount_total,
             currency,
             status: SessionStatus::Open,
@@ -104,7 +104,7 @@ impl Stripe {
             cancel_url: form.text("cancel_url").map(str::to_owned),
             created: self.now(),
         };
-        let shown = session.json(&self.inner.base_url, None);
+        let shown = session.json(self.base_url(), None);
         state.sessions.insert(session.id.clone(), session);
         Ok(shown)
     }
@@ -114,7 +114,7 @@ impl Stripe {
         let wanted = form.list("expand").contains(&"payment_intent");
         let intent = session.payment_intent.as_deref().filter(|_| wanted);
         let intent = intent.map(|id| self.retrieve_intent(state, id)).transpose()?;
-        Ok(session.json(&self.inner.base_url, intent))
+        Ok(session.json(self.base_url(), intent))
     }
 
     pub(crate) fn expire_session(&self, state: &mut State, id: &str) -> Result<Value, Refusal> {
@@ -158,7 +158,7 @@ impl Stripe {
     pub fn alter_session(&self, id: &str, amount_total: u64) -> Result<Value, Refusal> {
         let mut state = self.state();
         let session = Session { amount_total, ..find(&state, id)? };
-        let shown = session.json(&self.inner.base_url, None);
+        let shown = session.json(self.base_url(), None);
         state.sessions.insert(session.id.clone(), session);
         Ok(shown)
     }
@@ -174,9 +174,9 @@ impl Stripe {
     fn end_session(&self, state: &mut State, session: Session, status: SessionStatus) -> Value {
         let event = if status == SessionStatus::Complete { "completed" } else { "expired" };
         let session = Session { status, ..session };
-        let shown = session.json(&self.inner.base_url, None);
+        let shown = session.json(self.base_url(), None);
         state.sessions.insert(session.id.clone(), session);
-        self.emit(state, &format!("checkout.session.{event}"), &shown);
+        self.emit(&format!("checkout.session.{event}"), &shown);
         shown
     }
 
@@ -188,7 +188,7 @@ impl Stripe {
             metadata: session.intent_metadata.clone(),
             description: session.description.clone(),
             status: IntentStatus::RequiresPaymentMethod,
-            ..self.blank_intent(state)
+            ..self.blank_intent()
         };
         let id = intent.id.clone();
         state.sessions.insert(session.id.clone(), Session { payment_intent: Some(id.clone()), ..session });
