@@ -28,20 +28,13 @@ pub(crate) struct Shop {
     pub(crate) variant: VariantId,
 }
 
-pub(crate) fn once<T>(
-    test: &TestApp,
-    render: fn(&T) -> sutler_domain::idempotency::Answer,
-) -> sutler_domain::idempotency::Once<T> {
-    sutler_domain::idempotency::Once { key: None, render, at: test.app.now() }
-}
-
 impl Shop {
     /// A shop with one product of two sizes, of which there are `units` and none.
     pub(crate) async fn with(units: u32) -> Self {
         let test = TestApp::new().await;
         let owner = test.seller("ada").await;
         let draft = CategoryDraft { name: "Clothes".to_owned(), slug: None, parent: None };
-        categories::create(&test.app, draft, &once(&test, response::no_content_answer)).await.unwrap();
+        categories::create(&test.app, draft, &test.once(response::no_content_answer)).await.unwrap();
         let category: CategoryId =
             test.app.store.category_tree().await.unwrap().categories[0].value.id.clone();
         let sized = |size: &str, quantity| VariantDraft {
@@ -65,7 +58,7 @@ impl Shop {
             variants: vec![sized("S", units), sized("M", 0)],
         };
         let id = |offer: &Offer| response::ok_answer(&offer.variants[0].variant.value.id);
-        let answer = products::create(&test.app, owner.id(), draft, &once(&test, id)).await.unwrap();
+        let answer = products::create(&test.app, owner.id(), draft, &test.once(id)).await.unwrap();
         let variant = serde_json::from_str(&answer.body).unwrap();
         Self { test, owner, variant }
     }

@@ -11,11 +11,7 @@ use sutler_services::{
 };
 use sutler_testkit::{TestAnswer, TestApp, TestCall, TestCloud, TestUser};
 
-use crate::{
-    create_stock_import, export_inventory, get_stock_import,
-    table_views::Tables,
-    tests::{Shop, once},
-};
+use crate::{create_stock_import, export_inventory, get_stock_import, table_views::Tables, tests::Shop};
 
 /// A shop with its files.
 struct Desk {
@@ -80,7 +76,7 @@ impl Desk {
             weight_g: Patch::Absent,
         };
         let version = test.app.store.variant(id).await.unwrap().unwrap().version;
-        let once = once(test, response::no_content_answer);
+        let once = test.once(response::no_content_answer);
         variants::update(&test.app, &self.shop.owner.seller(), id, version, change, &once).await.unwrap();
         test.change_goods(id, |variant| title.clone_into(&mut variant.title)).await;
     }

@@ -14,18 +14,17 @@ use std::{
 use aws_sdk_dynamodb::Client;
 use limits::{Count, Limits, Line};
 use sutler_domain::{
-    idempotency::{Answer, Once, OnceKey},
+    idempotency::{Once, OnceKey},
     ids::VariantId,
     problem::Problem,
-    shipping::Choices,
     time::Clock,
 };
 use sutler_services::{
     App, Error, invariants,
-    orders::{self, PlaceOrder, PlacedOrder},
+    orders::{self, PlaceOrder},
 };
 use sutler_store::{Store, StoreError, TableNames};
-use sutler_testkit::{CATALOG, COMMERCE, IDENTITY, LEDGER, TestApp};
+use sutler_testkit::{CATALOG, COMMERCE, IDENTITY, LEDGER, TestApp, id_of};
 use time::{Dice, Hourglass, Task};
 
 use crate::{Findings, failure::Failure};
@@ -122,17 +121,9 @@ async fn prepared(seed: u64, shards: u8) -> Result<Market, Failure> {
     let mut commands = Vec::new();
     for number in 0..BUYERS {
         let buyer = test.user(&format!("buyer{number}")).await;
-        let (cart, address) = (test.fill_cart(&buyer, &[(&thing, 1)]).await, test.address(&buyer).await);
-        let quote_hash = test.quote_hash(&buyer, &cart, &address).await;
-        let render_quote = |_: &_| String::new();
-        let (buyer, shipping) = (buyer.id().clone(), Choices::new());
-        commands.push(PlaceOrder { buyer, cart, address, shipping, quote_hash, render_quote });
+        commands.push(test.agreed(&buyer, &[(&thing, 1)]).await);
     }
     Ok(Market { test, thing, commands, shards, seed })
-}
-
-fn id_of(placed: &PlacedOrder) -> Answer {
-    Answer { status: 201, body: placed.order.id.to_string() }
 }
 
 impl Market {

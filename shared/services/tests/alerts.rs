@@ -16,28 +16,18 @@ use sutler_domain::{
     idempotency::{Answer, Once},
     ids::{CartId, OrderId, VariantId},
     problem::Problem,
-    shipping::Choices,
 };
 use sutler_services::{
     Error, alerts,
     carts::{self, CartAccess},
     inventory::{self, Adjustment, Count},
-    orders::{self, PlaceOrder, PlacedOrder},
+    orders::{self, PlaceOrder},
     stock_imports::Pass,
 };
-use sutler_store::orders::OrderAggregate;
-use sutler_testkit::{Fault, Moment, Operation, RandomFaults, Rule, TestApp, TestUser};
+use sutler_testkit::{Fault, Moment, Operation, RandomFaults, Rule, TestApp, TestUser, nothing};
 use tokio::task::JoinSet;
 
 const HOLD: Duration = Duration::from_secs(HOLD_SECONDS.unsigned_abs());
-
-fn nothing<T>(_: &T) -> Answer {
-    Answer { status: 200, body: String::new() }
-}
-
-fn id_of(placed: &PlacedOrder) -> Answer {
-    Answer { status: 201, body: placed.order.id.to_string() }
-}
 
 /// A shop with one thing, people who want it, and those who bought all of it.
 struct Shop {
@@ -124,16 +114,11 @@ impl Shop {
 
     /// What a buyer agrees to, whether there is any or not.
     async fn agreed(&self, buyer: &TestUser, units: u32) -> PlaceOrder {
-        let lines = [(&self.thing, units)];
-        let (cart, address) = (self.test.fill_cart(buyer, &lines).await, self.test.address(buyer).await);
-        let quote_hash = self.test.quote_hash(buyer, &cart, &address).await;
-        let (buyer, shipping) = (buyer.id().clone(), Choices::new());
-        PlaceOrder { buyer, cart, address, shipping, quote_hash, render_quote: |_| String::new() }
+        self.test.agreed(buyer, &[(&self.thing, units)]).await
     }
 
     async fn place(&self, command: &PlaceOrder) -> Result<OrderId, Error> {
-        let answer = orders::place(&self.test.app, command, &self.once(id_of)).await?;
-        Ok(OrderId::parse(&answer.body).expect("an order id"))
+        self.test.place(command).await
     }
 
     async fn buys(&self, buyer: &TestUser, units: u32) -> Result<OrderId, Error> {
@@ -141,8 +126,7 @@ impl Shop {
     }
 
     async fn cancel(&self, buyer: &TestUser, order: &OrderId) {
-        let once = self.once::<OrderAggregate>(nothing);
-        orders::cancel(&self.test.app, order, buyer.id(), None, &once).await.expect("cancelled");
+        self.test.cancel(buyer, order).await.expect("cancelled");
     }
 
     async fn stock(&self) -> (u32, u32, u32) {

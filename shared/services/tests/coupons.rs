@@ -11,8 +11,7 @@ use std::time::Duration;
 use sutler_domain::{
     address::Country,
     coupon::{CouponCode, CouponRefusal, Funder, Terms},
-    idempotency::{Answer, Once},
-    ids::{AddressId, CartId, OrderId, VariantId},
+    ids::{CartId, OrderId, VariantId},
     ledger::Account,
     money::{BasisPoints, Currency, Money},
     order::{Change, OrderState},
@@ -24,71 +23,30 @@ use sutler_domain::{
 use sutler_services::{
     Error,
     carts::{self, CartAccess},
-    orders::{self, PlaceOrder, PlacedOrder},
+    orders::{self, PlaceOrder},
     payments::{self, News, Report},
     quotes::quote_cart,
 };
 use sutler_store::{Table, Transaction, codec::decode, coupons};
-use sutler_testkit::{FakeGateway, RandomFaults, TestApp, TestUser};
-
-fn id_of(placed: &PlacedOrder) -> Answer {
-    Answer { status: 201, body: placed.order.id.to_string() }
-}
-
-fn once<T>(test: &TestApp, render: fn(&T) -> Answer) -> Once<T> {
-    Once { key: None, render, at: test.app.now() }
-}
-
-fn nothing<T>(_: &T) -> Answer {
-    Answer { status: 200, body: String::new() }
-}
+use sutler_testkit::{FakeGateway, RandomFaults, TestApp, TestUser, nothing};
 
 fn usd(minor: u64) -> Money {
     Money::try_new(minor, Currency::Usd).expect("an amount")
 }
 
-struct Buyer {
-    user: TestUser,
-    address: AddressId,
+fn access(buyer: &TestUser) -> CartAccess {
+    CartAccess { user: Some(buyer.id().clone()), token_hash: None }
 }
 
-async fn buyer(test: &TestApp, name: &str) -> Buyer {
-    let user = test.user(name).await;
-    let address = test.address(&user).await;
-    Buyer { user, address }
-}
-
-fn access(buyer: &Buyer) -> CartAccess {
-    CartAccess { user: Some(buyer.user.id().clone()), token_hash: None }
-}
-
-/// What a buyer agrees to whose cart is filled already.
-async fn agreed_as_is(test: &TestApp, buyer: &Buyer, shipping: Choices) -> PlaceOrder {
-    let (cart, to) = (CartId::of_user(buyer.user.id()), Some(buyer.address.clone()));
-    let quote = quote_cart(&test.app, &cart, &access(buyer), to, &shipping).await.expect("a quote");
-    PlaceOrder {
-        buyer: buyer.user.id().clone(),
-        cart,
-        address: buyer.address.clone(),
-        shipping,
-        quote_hash: quote.hash,
-        render_quote: |_| "{}".to_owned(),
-    }
-}
-
-async fn agreed(test: &TestApp, buyer: &Buyer, lines: &[(&VariantId, u32)], code: &CouponCode) -> PlaceOrder {
-    test.fill_cart(&buyer.user, lines).await;
-    test.put_coupon(&buyer.user, code).await.expect("a coupon in the cart");
-    agreed_as_is(test, buyer, Choices::new()).await
-}
-
-async fn place(test: &TestApp, command: &PlaceOrder) -> Result<OrderId, Error> {
-    let answer = orders::place(&test.app, command, &once(test, id_of)).await?;
-    Ok(OrderId::parse(&answer.body).expect("an order id"))
-}
-
-async fn cancel(test: &TestApp, id: &OrderId, buyer: &Buyer) -> Result<Answer, Error> {
-    orders::cancel(&test.app, id, buyer.user.id(), None, &once(test, nothing)).await
+async fn agreed(
+    test: &TestApp,
+    buyer: &TestUser,
+    lines: &[(&VariantId, u32)],
+    code: &CouponCode,
+) -> PlaceOrder {
+    test.fill_cart(buyer, lines).await;
+    test.put_coupon(buyer, code).await.expect("a coupon in the cart");
+    test.agreed_as_is(buyer, Choices::new()).await
 }
 
 async fn success(test: &TestApp, id: &OrderId, message: &str) -> Report {
@@ -132,14 +90,14 @@ async fn rush(terms: impl FnOnce(&TestApp) -> Terms, seed: u64) -> (TestApp, Cou
     let code = test.new_coupon("rush", Funder::Platform, terms).await;
     let mut commands = Vec::new();
     for number in 0..40 {
-        let buyer = buyer(&test, &format!("buyer{number}")).await;
+        let buyer = test.user(&format!("buyer{number}")).await;
         commands.push(agreed(&test, &buyer, &[(&thing, 1)], &code).await);
     }
     test.db.random_faults(RandomFaults::rough(seed));
     let mut tasks = tokio::task::JoinSet::new();
     for command in commands {
         let test = test.clone();
-        tasks.spawn(async move { place(&test, &command).await });
+        tasks.spawn(async move { test.place(&command).await });
     }
     let mut refused = 0;
     while let Some(outcome) = tasks.join_next().await {
@@ -182,14 +140,14 @@ async fn forty_buyers_of_five_uses_get_exactly_five() {
     let code = test.new_coupon("rush", Funder::Platform, terms).await;
     let mut commands = Vec::new();
     for number in 0..40 {
-        let buyer = buyer(&test, &format!("buyer{number}")).await;
+        let buyer = test.user(&format!("buyer{number}")).await;
         commands.push(agreed(&test, &buyer, &[(&thing, 1)], &code).await);
     }
     let mut placed = 0;
     let mut tasks = tokio::task::JoinSet::new();
     for command in commands {
         let test = test.clone();
-        tasks.spawn(async move { place(&test, &command).await });
+        tasks.spawn(async move { test.place(&command).await });
     }
     while let Some(outcome) = tasks.join_next().await {
         placed += usize::from(outcome.expect("no panic").is_ok());
@@ -230,10 +188,10 @@ async fn of_two_orders_for_the_last_use_one_is_told_that_it_is_gone() {
     let thing = test.goods(&test.seller("shop").await, 1_000, 10).await;
     let terms = Terms { uses_max: Some(1), ..test.percent_off(10) };
     let code = test.new_coupon("last", Funder::Platform, terms).await;
-    let (one, two) = (buyer(&test, "one").await, buyer(&test, "two").await);
+    let (one, two) = (test.user("one").await, test.user("two").await);
     let first = agreed(&test, &one, &[(&thing, 1)], &code).await;
     let second = agreed(&test, &two, &[(&thing, 1)], &code).await;
-    let (first, second) = tokio::join!(place(&test, &first), place(&test, &second));
+    let (first, second) = tokio::join!(test.place(&first), test.place(&second));
     let refused = if first.is_ok() { second } else { first }.expect_err("only one");
     assert!(
         matches!(refused, Error::Problem(Problem::Coupon(CouponRefusal::Exhausted))),
@@ -249,13 +207,13 @@ async fn a_user_uses_a_coupon_only_so_often() {
     let thing = test.goods(&test.seller("shop").await, 1_000, 10).await;
     let terms = Terms { uses_per_user_max: Some(1), ..test.percent_off(10) };
     let code = test.new_coupon("once", Funder::Platform, terms).await;
-    let (ada, bob) = (buyer(&test, "ada").await, buyer(&test, "bob").await);
-    let first = place(&test, &agreed(&test, &ada, &[(&thing, 1)], &code).await).await.expect("an order");
-    let again = test.put_coupon(&ada.user, &code).await.expect_err("used before");
+    let (ada, bob) = (test.user("ada").await, test.user("bob").await);
+    let first = test.place(&agreed(&test, &ada, &[(&thing, 1)], &code).await).await.expect("an order");
+    let again = test.put_coupon(&ada, &code).await.expect_err("used before");
     assert!(matches!(again, Error::Problem(Problem::Coupon(CouponRefusal::Used))), "{again:?}");
-    place(&test, &agreed(&test, &bob, &[(&thing, 1)], &code).await).await.expect("another user's order");
-    cancel(&test, &first, &ada).await.expect("cancelled");
-    place(&test, &agreed(&test, &ada, &[(&thing, 1)], &code).await).await.expect("the use came back");
+    test.place(&agreed(&test, &bob, &[(&thing, 1)], &code).await).await.expect("another user's order");
+    test.cancel(&ada, &first).await.expect("cancelled");
+    test.place(&agreed(&test, &ada, &[(&thing, 1)], &code).await).await.expect("the use came back");
     assert_eq!(used(&test, &code).await, (2, 200));
     test.assert_clean().await;
 }
@@ -267,20 +225,20 @@ async fn a_coupon_is_given_back_exactly_once() {
         let thing = test.goods(&test.seller("shop").await, 1_000, 10).await;
         let terms = Terms { uses_max: Some(2), budget: Some(usd(200)), ..test.percent_off(10) };
         let code = test.new_coupon("back", Funder::Platform, terms).await;
-        let (ada, bob) = (buyer(&test, "ada").await, buyer(&test, "bob").await);
-        let id = place(&test, &agreed(&test, &ada, &[(&thing, 1)], &code).await).await.expect("an order");
-        place(&test, &agreed(&test, &bob, &[(&thing, 1)], &code).await).await.expect("an order");
+        let (ada, bob) = (test.user("ada").await, test.user("bob").await);
+        let id = test.place(&agreed(&test, &ada, &[(&thing, 1)], &code).await).await.expect("an order");
+        test.place(&agreed(&test, &bob, &[(&thing, 1)], &code).await).await.expect("an order");
         assert_eq!(used(&test, &code).await, (2, 200));
         test.clock().advance(Duration::from_secs(901));
         test.db.random_faults(RandomFaults::rough(seed));
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..6 {
-            let (test, id, user) = (test.clone(), id.clone(), ada.user.id().clone());
+            let (test, id, user) = (test.clone(), id.clone(), ada.id().clone());
             tasks.spawn(async move {
                 if n % 2 == 0 {
                     drop(orders::expire(&test.app, &id).await);
                 } else {
-                    drop(orders::cancel(&test.app, &id, &user, None, &once(&test, nothing)).await);
+                    drop(orders::cancel(&test.app, &id, &user, None, &test.once(nothing)).await);
                 }
             });
         }
@@ -302,13 +260,13 @@ async fn an_order_that_is_given_up_after_payment_gives_its_coupon_back_and_the_p
     let shop = test.seller("shop").await;
     let thing = test.goods(&shop, 1_000, 10).await;
     let code = test.new_coupon("back", Funder::Platform, test.percent_off(10)).await;
-    let ada = buyer(&test, "ada").await;
-    let id = place(&test, &agreed(&test, &ada, &[(&thing, 1)], &code).await).await.expect("an order");
-    test.pay(&ada.user, &id).await;
+    let ada = test.user("ada").await;
+    let id = test.place(&agreed(&test, &ada, &[(&thing, 1)], &code).await).await.expect("an order");
+    test.pay(&ada, &id).await;
     let pending = Account::SellerPending { seller: shop.seller() };
     assert_eq!(balance(&test, &Account::Promotions).await, -100);
     assert_eq!(balance(&test, &pending).await, 1_000 - 100 + 500);
-    cancel(&test, &id, &ada).await.expect("cancelled");
+    test.cancel(&ada, &id).await.expect("cancelled");
     assert_eq!(used(&test, &code).await, (0, 0));
     assert_eq!((balance(&test, &Account::Promotions).await, balance(&test, &pending).await), (0, 0));
     test.assert_clean().await;
@@ -321,13 +279,13 @@ async fn a_late_success_takes_the_coupon_again_or_the_money_goes_back() {
         let thing = test.goods(&test.seller("shop").await, 1_000, 10).await;
         let terms = Terms { uses_max: Some(1), ..test.percent_off(10) };
         let code = test.new_coupon("late", Funder::Platform, terms).await;
-        let (ada, bob) = (buyer(&test, "ada").await, buyer(&test, "bob").await);
-        let id = place(&test, &agreed(&test, &ada, &[(&thing, 1)], &code).await).await.expect("an order");
+        let (ada, bob) = (test.user("ada").await, test.user("bob").await);
+        let id = test.place(&agreed(&test, &ada, &[(&thing, 1)], &code).await).await.expect("an order");
         let gateway = FakeGateway::default();
-        payments::start(&test.app, &gateway, &id, ada.user.id()).await.map(|_| ()).expect("a payment");
-        cancel(&test, &id, &ada).await.expect("cancelled");
+        payments::start(&test.app, &gateway, &id, ada.id()).await.map(|_| ()).expect("a payment");
+        test.cancel(&ada, &id).await.expect("cancelled");
         if is_taken {
-            place(&test, &agreed(&test, &bob, &[(&thing, 1)], &code).await).await.expect("bob's order");
+            test.place(&agreed(&test, &bob, &[(&thing, 1)], &code).await).await.expect("bob's order");
         }
         let report = success(&test, &id, "evt_late").await;
         for _ in 0..2 {
@@ -356,10 +314,10 @@ async fn late_successes_that_race_for_the_last_use_get_it_once() {
     let gateway = FakeGateway::default();
     let mut reports = Vec::new();
     for name in ["ada", "bob", "cat"] {
-        let buyer = buyer(&test, name).await;
-        let id = place(&test, &agreed(&test, &buyer, &[(&thing, 1)], &code).await).await.expect("an order");
-        payments::start(&test.app, &gateway, &id, buyer.user.id()).await.map(|_| ()).expect("a payment");
-        cancel(&test, &id, &buyer).await.expect("cancelled");
+        let buyer = test.user(name).await;
+        let id = test.place(&agreed(&test, &buyer, &[(&thing, 1)], &code).await).await.expect("an order");
+        payments::start(&test.app, &gateway, &id, buyer.id()).await.map(|_| ()).expect("a payment");
+        test.cancel(&buyer, &id).await.expect("cancelled");
         reports.push(success(&test, &id, name).await);
     }
     let mut tasks = tokio::task::JoinSet::new();
@@ -381,9 +339,9 @@ async fn a_changed_coupon_tax_or_way_to_send_is_told_before_anything_is_reserved
     let shop = test.seller("shop").await;
     let thing = test.goods(&shop, 1_000, 10).await;
     let code = test.new_coupon("spring", Funder::Platform, test.percent_off(10)).await;
-    let ada = buyer(&test, "ada").await;
+    let ada = test.user("ada").await;
     let refused = async |command: &PlaceOrder| {
-        let refused = place(&test, command).await.expect_err("changed");
+        let refused = test.place(command).await.expect_err("changed");
         assert!(matches!(refused, Error::Problem(Problem::QuoteChanged { .. })), "{refused:?}");
         assert_eq!(test.stock(&thing).await, (10, 0, 0));
     };
@@ -391,23 +349,23 @@ async fn a_changed_coupon_tax_or_way_to_send_is_told_before_anything_is_reserved
     test.rule(|rules| rules.tax.default_rate = BasisPoints::new(2_100).expect("a rate")).await;
     refused(&command).await;
 
-    let command = agreed_as_is(&test, &ada, Choices::new()).await;
+    let command = test.agreed_as_is(&ada, Choices::new()).await;
     let mut profile = ShippingProfile::everywhere(usd(700));
     profile.zones[0].options[0].id = OptionId::parse("fast").expect("an id");
     test.ships(&shop, profile).await;
     refused(&command).await;
 
     let fast = Choices::from([(shop.seller(), OptionId::parse("fast").expect("an id"))]);
-    let mut command = agreed_as_is(&test, &ada, fast).await;
+    let mut command = test.agreed_as_is(&ada, fast).await;
     command.shipping = Choices::from([(shop.seller(), OptionId::parse("gone").expect("an id"))]);
-    place(&test, &command).await.expect("the cheapest is what was agreed");
+    test.place(&command).await.expect("the cheapest is what was agreed");
 
     let command = agreed(&test, &ada, &[(&thing, 1)], &code).await;
     let change = coupons_change(|change| change.active = sutler_domain::patch::Patch::Value(false));
-    let written = once(&test, nothing);
+    let written = test.once(nothing);
     let ended = sutler_services::coupons::update(&test.app, &[Funder::Platform], &code, 1, change, &written);
     ended.await.expect("ended");
-    let refused = place(&test, &command).await.expect_err("changed");
+    let refused = test.place(&command).await.expect_err("changed");
     assert!(matches!(refused, Error::Problem(Problem::QuoteChanged { .. })), "{refused:?}");
     assert_eq!(used(&test, &code).await, (1, 100));
     test.assert_clean().await;
@@ -434,7 +392,7 @@ fn coupons_change(
 async fn round_trips_do_not_grow_with_lines_sellers_and_coupons() {
     let test = TestApp::new().await;
     let code = test.new_coupon("spring", Funder::Platform, test.percent_off(10)).await;
-    let ada = buyer(&test, "ada").await;
+    let ada = test.user("ada").await;
     let mut things = Vec::new();
     for n in 0..15 {
         let shop = test.seller(&format!("shop{n}")).await;
@@ -446,18 +404,18 @@ async fn round_trips_do_not_grow_with_lines_sellers_and_coupons() {
     assert_eq!(things.len(), 50);
     for count in [1, 50] {
         let lines: Vec<(&VariantId, u32)> = things[..count].iter().map(|thing| (thing, 2)).collect();
-        test.fill_cart(&ada.user, &lines).await;
-        test.put_coupon(&ada.user, &code).await.expect("a coupon");
-        let cart = CartId::of_user(ada.user.id());
+        test.fill_cart(&ada, &lines).await;
+        test.put_coupon(&ada, &code).await.expect("a coupon");
+        let cart = CartId::of_user(ada.id());
         test.db.reset_meter();
         carts::get(&test.app, &cart, &access(&ada)).await.map(|_| ()).expect("a cart");
         // The cart and the rules; then, side by side, what its lines are and what they cost.
         assert_eq!(test.db.meter().round_trips(), 3, "{:?}", test.db.meter().operations());
         test.db.reset_meter();
-        let command = agreed_as_is(&test, &ada, Choices::new()).await;
+        let command = test.agreed_as_is(&ada, Choices::new()).await;
         assert_eq!(test.db.meter().round_trips(), 2, "{:?}", test.db.meter().operations());
         test.db.reset_meter();
-        place(&test, &command).await.expect("an order");
+        test.place(&command).await.expect("an order");
         assert_eq!(test.db.meter().round_trips(), 3, "{:?}", test.db.meter().operations());
     }
     assert_eq!(used(&test, &code).await, (2, 200 + 50 * 200));
@@ -470,8 +428,8 @@ async fn a_cart_whose_lines_do_not_know_their_sellers_is_ordered_all_the_same() 
     let shop = test.seller("shop").await;
     test.ships(&shop, ShippingProfile::everywhere(usd(123))).await;
     let thing = test.goods(&shop, 1_000, 10).await;
-    let ada = buyer(&test, "ada").await;
-    let id = test.fill_cart(&ada.user, &[(&thing, 1)]).await;
+    let ada = test.user("ada").await;
+    let id = test.fill_cart(&ada, &[(&thing, 1)]).await;
     let key = sutler_store::carts::cart_key(&id);
     let item = test.app.store.get(&key).await.expect("an answer").expect("a cart");
     let mut read = decode::<sutler_domain::cart::Cart>(&item).expect("a cart");
@@ -481,8 +439,8 @@ async fn a_cart_whose_lines_do_not_know_their_sellers_is_ordered_all_the_same() 
     let _guard =
         sutler_store::carts::save(&mut transaction, &read.value, Some(read.version)).expect("an item");
     test.app.store.transact(transaction).await.expect("an old cart");
-    let command = agreed_as_is(&test, &ada, Choices::new()).await;
-    let order = place(&test, &command).await.expect("an order");
+    let command = test.agreed_as_is(&ada, Choices::new()).await;
+    let order = test.place(&command).await.expect("an order");
     assert_eq!(test.read_order(&order).await.order.value.totals.shipping, usd(123));
     test.assert_clean().await;
 }
@@ -495,9 +453,9 @@ async fn what_a_seller_does_not_send_there_is_refused_by_name() {
     profile.zones[0].countries = vec![Country::parse("FR").expect("a country")];
     test.ships(&shop, profile).await;
     let thing = test.goods(&shop, 1_000, 10).await;
-    let ada = buyer(&test, "ada").await;
-    let cart = test.fill_cart(&ada.user, &[(&thing, 1)]).await;
-    let to = Some(ada.address.clone());
+    let ada = test.user("ada").await;
+    let cart = test.fill_cart(&ada, &[(&thing, 1)]).await;
+    let to = Some(test.address(&ada).await);
     let refused = quote_cart(&test.app, &cart, &access(&ada), to, &Choices::new()).await.expect_err("DE");
     let Error::Problem(Problem::NotShippable { seller, country, .. }) = refused else {
         panic!("{refused:?}")
@@ -523,12 +481,12 @@ async fn an_order_freezes_the_chosen_way_the_discount_and_the_tax_in_the_price()
     let funder = Funder::Seller { seller: shop.seller() };
     let code = test.new_coupon("own", funder.clone(), test.cents_off(300)).await;
     let thing = test.goods(&shop, 1_000, 10).await;
-    let ada = buyer(&test, "ada").await;
-    test.fill_cart(&ada.user, &[(&thing, 2)]).await;
-    test.put_coupon(&ada.user, &code).await.expect("a coupon");
+    let ada = test.user("ada").await;
+    test.fill_cart(&ada, &[(&thing, 2)]).await;
+    test.put_coupon(&ada, &code).await.expect("a coupon");
     let express = OptionId::parse("express").expect("an id");
-    let command = agreed_as_is(&test, &ada, Choices::from([(shop.seller(), express.clone())])).await;
-    let id = place(&test, &command).await.expect("an order");
+    let command = test.agreed_as_is(&ada, Choices::from([(shop.seller(), express.clone())])).await;
+    let id = test.place(&command).await.expect("an order");
     // Nothing that changes afterwards touches it.
     test.rule(|rules| rules.tax.default_rate = BasisPoints::new(0).expect("a rate")).await;
     let found = test.read_order(&id).await;
@@ -539,7 +497,7 @@ async fn an_order_freezes_the_chosen_way_the_discount_and_the_tax_in_the_price()
     let part = &found.parts[0].value;
     assert_eq!(part.delivery.as_ref().map(|delivery| &delivery.id), Some(&express));
     assert_eq!((part.discount_by.clone(), part.totals), (funder, *totals));
-    test.pay(&ada.user, &id).await;
+    test.pay(&ada, &id).await;
     assert_eq!(balance(&test, &Account::Tax).await, 467);
     assert_eq!(balance(&test, &Account::Promotions).await, 0);
     test.assert_clean().await;
@@ -552,9 +510,9 @@ async fn an_order_that_leaves_nothing_to_pay_is_refused() {
     test.ships(&shop, ShippingProfile::everywhere(usd(0))).await;
     let thing = test.goods(&shop, 1_000, 10).await;
     let code = test.new_coupon("free", Funder::Platform, test.percent_off(100)).await;
-    let ada = buyer(&test, "ada").await;
+    let ada = test.user("ada").await;
     let command = agreed(&test, &ada, &[(&thing, 1)], &code).await;
-    let refused = place(&test, &command).await.expect_err("free");
+    let refused = test.place(&command).await.expect_err("free");
     assert!(matches!(refused, Error::Problem(Problem::NothingToPay)), "{refused:?}");
     assert_eq!(used(&test, &code).await, (0, 0));
 }

@@ -6,55 +6,31 @@ use std::time::Duration;
 
 use sutler_domain::{
     cart::Quantity,
-    idempotency::{Answer, Once},
     ids::{CartId, OrderId, VariantId},
     order::Change,
     problem::Problem,
     shards::{FlashSale, Shift},
-    shipping::Choices,
 };
 use sutler_services::{
     Error,
     carts::{CartAccess, put_line},
     flash_sales::{self, Terms},
     inventory::{self, Adjustment, Count},
-    orders::{self, PlaceOrder, PlacedOrder},
+    orders::{self, PlaceOrder},
     payments::{self, News, Report},
 };
 use sutler_store::{StoreError, Transaction, flash_sales as flash_sales_of_store, stock};
-use sutler_testkit::{FakeGateway, Fault, Moment, Operation, RandomFaults, Rule, Stage, TestApp, TestUser};
+use sutler_testkit::{
+    FakeGateway, Fault, Moment, Operation, RandomFaults, Rule, Stage, TestApp, TestUser, nothing,
+};
 use tokio::task::JoinSet;
 
-fn id_of(placed: &PlacedOrder) -> Answer {
-    Answer { status: 201, body: placed.order.id.to_string() }
-}
-
-fn nothing<T>(_: &T) -> Answer {
-    Answer { status: 200, body: String::new() }
-}
-
-fn once<T>(test: &TestApp, render: fn(&T) -> Answer) -> Once<T> {
-    Once { key: None, render, at: test.app.now() }
-}
-
-async fn agreed(test: &TestApp, buyer: &TestUser, lines: &[(&VariantId, u32)]) -> PlaceOrder {
-    let (cart, address) = (test.fill_cart(buyer, lines).await, test.address(buyer).await);
-    let quote_hash = test.quote_hash(buyer, &cart, &address).await;
-    let (buyer, shipping) = (buyer.id().clone(), Choices::new());
-    PlaceOrder { buyer, cart, address, shipping, quote_hash, render_quote: |_| String::new() }
-}
-
-async fn place(test: &TestApp, command: &PlaceOrder) -> Result<OrderId, Error> {
-    let answer = orders::place(&test.app, command, &once(test, id_of)).await?;
-    Ok(OrderId::parse(&answer.body).expect("an order id"))
-}
-
 async fn buys(test: &TestApp, buyer: &TestUser, lines: &[(&VariantId, u32)]) -> Result<OrderId, Error> {
-    place(test, &agreed(test, buyer, lines).await).await
+    test.place(&test.agreed(buyer, lines).await).await
 }
 
 async fn adjust(test: &TestApp, seller: &TestUser, variant: &VariantId, count: Count) -> Result<(), Error> {
-    let once = once::<Adjustment>(test, nothing);
+    let once = test.once::<Adjustment>(nothing);
     inventory::adjust(&test.app, &seller.seller(), variant, count, "counted", &once).await.map(drop)
 }
 
@@ -104,9 +80,9 @@ async fn an_order_of_a_variant_that_is_spread_takes_three_round_trips() {
     let seller = test.seller("shop").await;
     let thing = test.goods(&seller, 1_000, 640).await;
     test.flash_sale(&seller, &thing, 64, Some(5)).await;
-    let command = agreed(&test, &test.user("buyer").await, &[(&thing, 5)]).await;
+    let command = test.agreed(&test.user("buyer").await, &[(&thing, 5)]).await;
     test.db.reset_meter();
-    let id = place(&test, &command).await.expect("an order");
+    let id = test.place(&command).await.expect("an order");
     assert_eq!(test.db.meter().round_trips(), 3);
     assert_eq!(origin(&test, &id).await.len(), 1);
     test.assert_clean().await;
@@ -131,7 +107,7 @@ async fn an_order_finds_its_units_in_any_shard_and_splits_only_when_it_must() {
     assert_eq!(test.stock(&thing).await, (0, 12, 0));
     assert_eq!(shortage(buys(&test, &late, &[(&thing, 1)]).await), 0);
     // All of it goes back to where it came from.
-    orders::cancel(&test.app, &id, last.id(), None, &once(&test, nothing)).await.expect("cancelled");
+    test.cancel(&last, &id).await.expect("cancelled");
     assert_eq!(test.stock(&thing).await, (4, 8, 0));
     test.assert_clean().await;
 }
@@ -159,7 +135,7 @@ async fn crowd(test: &TestApp, thing: &VariantId, buyers: u32) -> Vec<PlaceOrder
     let mut commands = Vec::new();
     for number in 0..buyers {
         let buyer = test.user(&format!("buyer{number}")).await;
-        commands.push(agreed(test, &buyer, &[(thing, 1)]).await);
+        commands.push(test.agreed(&buyer, &[(thing, 1)]).await);
     }
     commands
 }
@@ -176,7 +152,7 @@ async fn no_buyer_is_refused_while_units_are_left() {
         let mut tasks = JoinSet::new();
         for command in commands {
             let test = test.clone();
-            tasks.spawn(async move { place(&test, &command).await });
+            tasks.spawn(async move { test.place(&command).await });
         }
         let (mut sold, mut short) = (0, 0);
         while let Some(outcome) = tasks.join_next().await {
@@ -211,13 +187,13 @@ async fn rebalancing_during_orders_loses_no_unit_and_refuses_nobody() {
                 if number % 12 == 0 {
                     let shards = [3, 16, 1, 5, 9][(number / 12) % 5];
                     let terms = Terms { shards, per_buyer_limit: None };
-                    let once = once(&test, nothing);
+                    let once = test.once(nothing);
                     let set = flash_sales::set(&test.app, &seller.seller(), &thing, terms, &once).await;
                     assert!(matches!(set, Ok(_) | Err(Error::Problem(Problem::Conflict))), "{set:?}");
                 } else if number % 4 == 1 {
                     flash_sales::balance_all(&test.app).await.expect("balanced");
                 }
-                place(&test, &command).await
+                test.place(&command).await
             });
         }
         while let Some(outcome) = tasks.join_next().await {
@@ -282,7 +258,7 @@ async fn a_buyer_never_gets_more_than_the_limit_whatever_the_concurrency() {
     test.db.random_faults(RandomFaults::new(5).rate(100, Moment::Before, Fault::Conflict));
     let cancelled = [0, 0, 1].map(|at: usize| {
         let (test, id, buyer) = (test.clone(), bought[at].clone(), buyer.clone());
-        async move { orders::cancel(&test.app, &id, buyer.id(), None, &once(&test, nothing)).await }
+        async move { test.cancel(&buyer, &id).await }
     });
     let [a, b, c] = cancelled;
     let outcomes = tokio::join!(a, b, c);
@@ -330,7 +306,7 @@ async fn a_new_limit_counts_anew_and_a_changed_one_does_not() {
     buys(&test, &buyer, &[(&thing, 9)]).await.expect("no limit");
     test.flash_sale(&seller, &thing, 2, Some(1)).await;
     buys(&test, &buyer, &[(&thing, 1)]).await.expect("counted anew");
-    orders::cancel(&test.app, &first, buyer.id(), None, &once(&test, nothing)).await.expect("cancelled");
+    test.cancel(&buyer, &first).await.expect("cancelled");
     buys(&test, &buyer, &[(&thing, 1)]).await.expect_err("that was of another counting");
     test.assert_clean().await;
 }
@@ -345,7 +321,7 @@ async fn a_cart_takes_what_all_shards_have_together_within_the_limit() {
     let put = async |quantity| {
         let (cart, quantity) =
             (CartId::of_user(buyer.id()), Quantity::try_new(quantity).expect("a quantity"));
-        put_line(&test.app, &cart, &access, &thing, quantity, &once(&test, nothing)).await
+        put_line(&test.app, &cart, &access, &thing, quantity, &test.once(nothing)).await
     };
     put(15).await.expect("there are twenty");
     let refused = put(16).await.expect_err("more than a buyer may have");
@@ -366,7 +342,7 @@ async fn a_late_success_takes_the_goods_again_wherever_they_are() {
     let late = async |between: &[(u8, Option<u32>)], other: Option<u32>| {
         let id = buys(&test, &buyer, &[(&thing, 2)]).await.expect("an order");
         let started = payments::start(&test.app, &gateway, &id, buyer.id()).await.expect("a payment");
-        orders::cancel(&test.app, &id, buyer.id(), None, &once(&test, nothing)).await.expect("cancelled");
+        test.cancel(&buyer, &id).await.expect("cancelled");
         for (shards, limit) in between {
             test.flash_sale(&seller, &thing, *shards, *limit).await;
         }
@@ -405,10 +381,10 @@ async fn units_that_orders_held_are_gathered_when_they_come_back() {
     let id = buys(&test, &buyer, &[(&thing, 16)]).await.expect("an order");
     test.flash_sale(&seller, &thing, 1, None).await;
     assert_eq!(test.shards(&thing).await.len(), 16, "orders still hold units there");
-    orders::cancel(&test.app, &id, buyer.id(), None, &once(&test, nothing)).await.expect("cancelled");
+    test.cancel(&buyer, &id).await.expect("cancelled");
     // They can be bought at once, wherever they are, and are gathered by the next run.
     let other = buys(&test, &buyer, &[(&thing, 16)]).await.expect("an order");
-    orders::cancel(&test.app, &other, buyer.id(), None, &once(&test, nothing)).await.expect("cancelled");
+    test.cancel(&buyer, &other).await.expect("cancelled");
     assert_eq!(flash_sales::balance_all(&test.app).await.expect("balanced"), 15);
     assert_eq!((test.shards(&thing).await, sale_of(&test, &thing).await), (vec![16], None));
     assert_eq!(flash_sales::balance_all(&test.app).await.expect("balanced"), 0);
@@ -470,7 +446,7 @@ async fn lines_scattered_over_more_shards_than_one_transaction_can_touch_are_gat
     }
     let id = buys(&test, &buyer, &[(&one, 64), (&two, 64)]).await.expect("an order");
     assert_eq!((test.stock(&one).await, test.stock(&two).await), ((0, 64, 0), (0, 64, 0)));
-    orders::cancel(&test.app, &id, buyer.id(), None, &once(&test, nothing)).await.expect("cancelled");
+    test.cancel(&buyer, &id).await.expect("cancelled");
     test.assert_clean().await;
 }
 
@@ -502,7 +478,7 @@ async fn terms_are_the_sellers_and_within_bounds() {
     let thing = test.goods(&seller, 1_000, 16).await;
     let set = async |who: &TestUser, shards, per_buyer_limit| {
         let terms = Terms { shards, per_buyer_limit };
-        flash_sales::set(&test.app, &who.seller(), &thing, terms, &once(&test, nothing)).await
+        flash_sales::set(&test.app, &who.seller(), &thing, terms, &test.once(nothing)).await
     };
     drop(test.db.drain_stream());
     assert!(matches!(set(&rival, 2, None).await, Err(Error::Problem(Problem::NotFound))));

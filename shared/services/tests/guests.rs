@@ -9,8 +9,7 @@
 use sutler_domain::{
     coupon::Funder,
     event::EventKind,
-    idempotency::{Answer, Once},
-    ids::{CartId, OrderId, VariantId},
+    ids::OrderId,
     money::{Currency, Money},
     order::Change,
     problem::Problem,
@@ -21,23 +20,11 @@ use sutler_services::{
     Error,
     guests::claim_orders,
     identity,
-    orders::{self, OrderPage, PlaceOrder, PlacedOrder},
+    orders::{self, OrderPage},
     payments::{self, News, Report},
     refunds::{self, RefundOf, RefundWish},
 };
-use sutler_testkit::{FakeGateway, Fault, Operation, RandomFaults, Rule, TestApp, TestUser};
-
-fn id_of(placed: &PlacedOrder) -> Answer {
-    Answer { status: 201, body: placed.order.id.to_string() }
-}
-
-fn nothing<T>(_: &T) -> Answer {
-    Answer { status: 200, body: String::new() }
-}
-
-fn once<T>(test: &TestApp, render: fn(&T) -> Answer) -> Once<T> {
-    Once { key: None, render, at: test.app.now() }
-}
+use sutler_testkit::{FakeGateway, Fault, Operation, RandomFaults, Rule, TestApp, TestUser, id_of, nothing};
 
 async fn claim(test: &TestApp, account: &TestUser) -> usize {
     claim_orders(&test.app, account.id()).await.expect("an answer")
@@ -49,13 +36,6 @@ async fn sees(test: &TestApp, order: &OrderId, user: &TestUser) -> bool {
         Err(Error::Problem(Problem::NotFound)) => false,
         other => panic!("{other:?}"),
     }
-}
-
-async fn agreed(test: &TestApp, buyer: &TestUser, lines: &[(&VariantId, u32)]) -> PlaceOrder {
-    let (cart, address) = (test.fill_cart(buyer, lines).await, test.address(buyer).await);
-    let quote_hash = test.quote_hash(buyer, &cart, &address).await;
-    let (buyer, shipping) = (buyer.id().clone(), Choices::new());
-    PlaceOrder { buyer, cart, address, shipping, quote_hash, render_quote: |_| String::new() }
 }
 
 #[tokio::test]
@@ -94,7 +74,7 @@ async fn what_guests_bought_belongs_to_the_account_that_proves_their_address() {
     assert_eq!(test.app.store.orders_of_buyer(ada.id(), None, 10).await.expect("orders").len(), 3);
     assert_eq!(test.app.store.orders_of_buyer(early.id(), None, 10).await.expect("orders").len(), 0);
     // The account does with them what it does with its own.
-    orders::cancel(&test.app, &bought[1], ada.id(), None, &once(&test, nothing)).await.expect("cancelled");
+    test.cancel(&ada, &bought[1]).await.expect("cancelled");
     test.pay(&ada, &bought[2]).await;
     test.assert_clean().await;
 }
@@ -109,23 +89,12 @@ async fn coupons_and_limits_count_for_the_guest_who_bought_whoever_owns_the_orde
     let guest = test.guest("ada").await;
     test.fill_cart(&guest, &[(&thing, 2)]).await;
     test.put_coupon(&guest, &code).await.expect("a coupon");
-    let cart = CartId::of_user(guest.id());
-    let address = test.address(&guest).await;
-    let quote_hash = test.quote_hash(&guest, &cart, &address).await;
-    let command = PlaceOrder {
-        buyer: guest.id().clone(),
-        cart,
-        address,
-        shipping: Choices::new(),
-        quote_hash,
-        render_quote: |_| String::new(),
-    };
-    let placed = orders::place(&test.app, &command, &once(&test, id_of)).await.expect("an order");
-    let order = OrderId::parse(&placed.body).expect("an id");
+    let command = test.agreed_as_is(&guest, Choices::new()).await;
+    let order = test.place(&command).await.expect("an order");
     let ada = test.user("ada").await;
     assert_eq!(claim(&test, &ada).await, 1);
     test.assert_clean().await;
-    orders::cancel(&test.app, &order, ada.id(), None, &once(&test, nothing)).await.expect("cancelled");
+    test.cancel(&ada, &order).await.expect("cancelled");
     test.assert_clean().await;
     assert_eq!(test.stock(&thing).await, (9, 0, 0));
 }
@@ -135,10 +104,10 @@ async fn a_guest_whose_orders_were_claimed_places_no_more() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_000, 9).await;
     let guest = test.guest("ada").await;
-    let command = agreed(&test, &guest, &[(&thing, 1)]).await;
+    let command = test.agreed(&guest, &[(&thing, 1)]).await;
     let ada = test.user("ada").await;
     assert_eq!(claim(&test, &ada).await, 0);
-    let refused = orders::place(&test.app, &command, &once(&test, id_of)).await.expect_err("claimed");
+    let refused = test.place(&command).await.expect_err("claimed");
     assert!(matches!(refused, Error::Problem(Problem::Unauthenticated)), "{refused:?}");
     assert_eq!(test.stock(&thing).await, (9, 0, 0));
 }
@@ -150,10 +119,10 @@ async fn an_order_that_is_placed_while_it_is_claimed_is_claimed_or_not_placed() 
         let test = TestApp::new().await;
         let thing = test.goods(&test.seller("shop").await, 1_000, 9).await;
         let guest = test.guest("ada").await;
-        let command = agreed(&test, &guest, &[(&thing, 1)]).await;
+        let command = test.agreed(&guest, &[(&thing, 1)]).await;
         let ada = test.user("ada").await;
         test.db.random_faults(RandomFaults::new(seed));
-        let once = once(&test, id_of);
+        let once = test.once(id_of);
         let (order, claimed) =
             tokio::join!(orders::place(&test.app, &command, &once), claim_orders(&test.app, ada.id()));
         let claimed = claimed.expect("an answer");
@@ -209,7 +178,7 @@ async fn money_that_comes_late_for_a_claimed_order_finds_its_goods_and_its_buyer
     let started = payments::start(&test.app, &gateway, &order, guest.id()).await.expect("a payment");
     let ada = test.user("ada").await;
     assert_eq!(claim(&test, &ada).await, 1);
-    orders::cancel(&test.app, &order, ada.id(), None, &once(&test, nothing)).await.expect("cancelled");
+    test.cancel(&ada, &order).await.expect("cancelled");
     test.assert_clean().await;
     let report = Report {
         gateway: "stripe",
@@ -244,15 +213,15 @@ async fn money_goes_into_a_wallet_only_when_an_account_owns_it() {
         },
         destination,
     };
-    let refused = refunds::refund(&test.app, &order, &wish(Destination::Wallet), &once(&test, nothing)).await;
+    let refused = refunds::refund(&test.app, &order, &wish(Destination::Wallet), &test.once(nothing)).await;
     let Err(Error::Problem(Problem::Invalid(fields))) = refused else { panic!("{refused:?}") };
     assert_eq!((fields[0].pointer.as_str(), fields[0].code), ("/destination", "not-for-guests"));
-    refunds::refund(&test.app, &order, &wish(Destination::Card), &once(&test, nothing))
+    refunds::refund(&test.app, &order, &wish(Destination::Card), &test.once(nothing))
         .await
         .expect("given back");
     let ada = test.user("ada").await;
     assert_eq!(claim(&test, &ada).await, 1);
-    refunds::refund(&test.app, &order, &wish(Destination::Wallet), &once(&test, nothing))
+    refunds::refund(&test.app, &order, &wish(Destination::Wallet), &test.once(nothing))
         .await
         .expect("given back");
     test.assert_clean().await;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sutler_domain::{
     coupon::{CouponCode, Funder},
     idempotency::Answer,
-    ids::{CartId, OrderId, VariantId},
+    ids::{OrderId, VariantId},
     ledger::{Account, LedgerTx, Side},
     money::{BasisPoints, Currency, Money},
     order::{OrderState, Units},
@@ -17,25 +17,13 @@ use sutler_domain::{
 };
 use sutler_gateways::payment::RefundStatus;
 use sutler_services::{
-    carts::CartAccess,
-    gateways::Gateways,
-    orders::{self, PlaceOrder, PlacedOrder},
-    payments,
-    quotes::quote_cart,
+    orders::{self},
     refunds::{self, RefundOf, RefundWish},
     returns::{self, Decider, Returned},
     shipping::{self, NewShipment, SentBy},
 };
 use sutler_store::{StoreError, Table, Transaction, codec::decode, refunds as refunds_of_store};
-use sutler_testkit::{FakeGateway, TestApp, TestUser};
-
-fn nothing<T>(_: &T) -> Answer {
-    Answer { status: 200, body: String::new() }
-}
-
-fn id_of(placed: &PlacedOrder) -> Answer {
-    Answer { status: 201, body: placed.order.id.to_string() }
-}
+use sutler_testkit::{FakeGateway, TestApp, TestUser, nothing};
 
 fn usd(minor: u64) -> Money {
     Money::try_new(minor, Currency::Usd).expect("an amount")
@@ -53,21 +41,9 @@ async fn bought(
     lines: &[(&VariantId, u32)],
     code: &CouponCode,
 ) -> OrderId {
-    let (cart, address) = (test.fill_cart(buyer, lines).await, test.address(buyer).await);
+    test.fill_cart(buyer, lines).await;
     test.put_coupon(buyer, code).await.expect("a coupon in the cart");
-    let access = CartAccess { user: Some(buyer.id().clone()), token_hash: None };
-    let (own, to) = (CartId::of_user(buyer.id()), Some(address.clone()));
-    let quote = quote_cart(&test.app, &own, &access, to, &Choices::new()).await.expect("a quote");
-    let command = PlaceOrder {
-        buyer: buyer.id().clone(),
-        cart,
-        address,
-        shipping: Choices::new(),
-        quote_hash: quote.hash,
-        render_quote: |_| String::new(),
-    };
-    let answer = orders::place(&test.app, &command, &test.once(id_of)).await.expect("an order");
-    let id = OrderId::parse(&answer.body).expect("an order id");
+    let id = test.place(&test.agreed_as_is(buyer, Choices::new()).await).await.expect("an order");
     test.pay_through(gateway, buyer, &id).await;
     id
 }
@@ -79,10 +55,7 @@ async fn give_up(test: &TestApp, id: &OrderId, buyer: &TestUser, lines: &[Units]
 }
 
 async fn obey_all(test: &TestApp, gateway: &FakeGateway, id: &OrderId) {
-    let gateways = Gateways::default().with(gateway.clone());
-    for event in test.app.store.events(id, 0, 100).await.expect("events") {
-        payments::obey(&test.app, &gateways, id, &event.event).await.map(drop).expect("obeyed");
-    }
+    test.obey_all(gateway, id).await;
     test.assert_clean().await;
 }
 
@@ -238,12 +211,12 @@ async fn a_coupon_comes_back_once_though_the_money_could_not_go_back_at_first() 
     let bob = test.user("bob").await;
     let other = bought(&test, &FakeGateway::default(), &bob, &[(&thing, 1)], &code).await;
     gateway.let_refunds_be(RefundStatus::Failed);
-    orders::cancel(&test.app, &id, buyer.id(), None, &test.once(nothing)).await.expect("cancelled");
+    test.cancel(&buyer, &id).await.expect("cancelled");
     assert_eq!(uses(&test, &code).await, 1);
     obey_all(&test, &gateway, &id).await;
     let found = test.read_order(&id).await.order.value;
     assert!(matches!(found.state, OrderState::Paid { .. }), "its money is here again");
-    orders::cancel(&test.app, &id, buyer.id(), None, &test.once(nothing)).await.expect("nothing to do");
+    test.cancel(&buyer, &id).await.expect("nothing to do");
     let of = RefundOf::Part { seller: None, lines: Vec::new(), amount: Some(found.totals.total) };
     let wish = RefundWish { by: shop.id().clone(), staff: false, of, destination: Destination::Wallet };
     refunds::refund(&test.app, &id, &wish, &test.once(nothing)).await.expect("refunded");
@@ -251,7 +224,7 @@ async fn a_coupon_comes_back_once_though_the_money_could_not_go_back_at_first() 
     assert_eq!(uses(&test, &code).await, 1, "bob's");
     let wallet = balances(&test).await.get(&Account::Wallet { user: buyer.id().clone() }).copied();
     assert_eq!(wallet, i64::try_from(found.totals.total.minor()).ok());
-    orders::cancel(&test.app, &other, bob.id(), None, &test.once(nothing)).await.expect("cancelled");
+    test.cancel(&bob, &other).await.expect("cancelled");
     assert_eq!(uses(&test, &code).await, 0);
     test.assert_clean().await;
 }

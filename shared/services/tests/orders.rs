@@ -2,40 +2,28 @@
 #![expect(clippy::expect_used, reason = "a test fails by stopping")]
 
 use sutler_domain::{
-    idempotency::{Answer, Once, OnceKey},
-    ids::{AddressId, CartId, OrderId, SellerId, VariantId},
+    idempotency::{Once, OnceKey},
+    ids::{OrderId, SellerId, VariantId},
     money::{Currency, Money},
     order::{Change, OrderState, PartState},
     payment::{ATTEMPTS_MAX, RefundReason},
     problem::Problem,
     refund::{Refund, RefundState},
     shipment::Tracking,
-    shipping::Choices,
 };
 use sutler_gateways::payment::{PaymentGateway, PaymentStatus};
 use sutler_services::{
     Error,
-    carts::CartAccess,
     gateways::Gateways,
-    invariants,
-    orders::{self, OrderPage, PlaceOrder, PlacedOrder},
+    orders::{self, OrderPage, PlacedOrder},
     payments::{self, News, Report},
-    quotes::quote_cart,
     refund_calls,
     shipping::{self, NewShipment, SentBy},
 };
-use sutler_store::orders::OrderAggregate;
 use sutler_testkit::{
-    FakeGateway, Fault, GatewayFault, Operation, RandomFaults, Reason, Rule, TestApp, TestUser,
+    FakeGateway, Fault, GatewayFault, Operation, RandomFaults, Reason, Rule, TestApp, TestUser, id_of,
+    nothing,
 };
-
-fn id_of(placed: &PlacedOrder) -> Answer {
-    Answer { status: 201, body: placed.order.id.to_string() }
-}
-
-fn once<T>(test: &TestApp, render: fn(&T) -> Answer) -> Once<T> {
-    Once { key: None, render, at: test.app.now() }
-}
 
 fn keyed(test: &TestApp, key: &str, body: &str) -> Once<PlacedOrder> {
     let key = OnceKey {
@@ -47,54 +35,9 @@ fn keyed(test: &TestApp, key: &str, body: &str) -> Once<PlacedOrder> {
     Once { key: Some(key), render: id_of, at: test.app.now() }
 }
 
-fn nothing<T>(_: &T) -> Answer {
-    Answer { status: 200, body: String::new() }
-}
-
-/// A buyer with an address, ready to order.
-struct Buyer {
-    user: TestUser,
-    address: AddressId,
-}
-
-async fn buyer(test: &TestApp, name: &str) -> Buyer {
-    let user = test.user(name).await;
-    let address = test.address(&user).await;
-    Buyer { user, address }
-}
-
-async fn agreed(test: &TestApp, buyer: &Buyer, lines: &[(&VariantId, u32)]) -> PlaceOrder {
-    let cart: CartId = test.fill_cart(&buyer.user, lines).await;
-    let access = CartAccess { user: Some(buyer.user.id().clone()), token_hash: None };
-    let (to, shipping) = (Some(buyer.address.clone()), Choices::new());
-    let quote = quote_cart(&test.app, &cart, &access, to, &shipping).await.expect("a quote");
-    PlaceOrder {
-        buyer: buyer.user.id().clone(),
-        cart,
-        address: buyer.address.clone(),
-        shipping,
-        quote_hash: quote.hash,
-        render_quote: |_| "{}".to_owned(),
-    }
-}
-
-async fn try_order(test: &TestApp, buyer: &Buyer, lines: &[(&VariantId, u32)]) -> Result<OrderId, Error> {
-    let command = agreed(test, buyer, lines).await;
-    let answer = orders::place(&test.app, &command, &once(test, id_of)).await?;
-    Ok(OrderId::parse(&answer.body).expect("an order id"))
-}
-
-async fn order(test: &TestApp, buyer: &Buyer, lines: &[(&VariantId, u32)]) -> OrderId {
-    try_order(test, buyer, lines).await.expect("an order")
-}
-
-async fn read(test: &TestApp, id: &OrderId) -> OrderAggregate {
-    test.app.store.order(id).await.expect("an answer").expect("an order")
-}
-
 async fn news(test: &TestApp, id: &OrderId, attempt: u32, message: &str, news: News) -> Report {
     let provider_id =
-        read(test, id).await.payment(attempt).map_or("pi_x".to_owned(), |p| p.value.provider_id.clone());
+        test.read_order(id).await.payment(attempt).map_or("pi_x".to_owned(), |p| p.value.provider_id.clone());
     Report {
         gateway: "stripe",
         message: Some(message.to_owned()),
@@ -106,37 +49,20 @@ async fn news(test: &TestApp, id: &OrderId, attempt: u32, message: &str, news: N
 }
 
 async fn success(test: &TestApp, id: &OrderId, attempt: u32, message: &str) -> Report {
-    let total = read(test, id).await.order.value.totals.total;
+    let total = test.read_order(id).await.order.value.totals.total;
     news(test, id, attempt, message, News::Succeeded(total)).await
 }
 
-async fn started(test: &TestApp, gateway: &FakeGateway, id: &OrderId, buyer: &Buyer) -> String {
-    let started = payments::start(&test.app, gateway, id, buyer.user.id()).await.expect("a payment");
+async fn started(test: &TestApp, gateway: &FakeGateway, id: &OrderId, buyer: &TestUser) -> String {
+    let started = payments::start(&test.app, gateway, id, buyer.id()).await.expect("a payment");
     started.payment.provider_id
 }
 
-async fn paid(test: &TestApp, gateway: &FakeGateway, id: &OrderId, buyer: &Buyer) {
+async fn paid(test: &TestApp, gateway: &FakeGateway, id: &OrderId, buyer: &TestUser) {
     let provider_id = started(test, gateway, id, buyer).await;
     assert_eq!(gateway.pay(&provider_id).status, PaymentStatus::Succeeded);
     let report = success(test, id, 1, &format!("evt_{id}")).await;
     assert_eq!(payments::finalise(&test.app, &report).await.expect("finalised"), Change::Applied);
-}
-
-fn only(gateway: &FakeGateway) -> Gateways {
-    Gateways::default().with(gateway.clone())
-}
-
-/// Carries out every event of an order that asks something of the provider.
-async fn obey_all(test: &TestApp, gateway: &FakeGateway, id: &OrderId) {
-    for event in test.app.store.events(id, 0, 100).await.expect("events") {
-        payments::obey(&test.app, &only(gateway), id, &event.event).await.map(|_| ()).expect("obeyed");
-    }
-}
-
-async fn assert_clean(test: &TestApp) {
-    let found = invariants::check(&test.app).await.expect("a check");
-    assert!(found.complete);
-    assert_eq!(found.problems, Vec::<String>::new());
 }
 
 fn parcel(number: &str) -> NewShipment {
@@ -145,13 +71,9 @@ fn parcel(number: &str) -> NewShipment {
 
 /// The only refund of an order.
 async fn only_refund(test: &TestApp, id: &OrderId) -> Refund {
-    let mut refunds = read(test, id).await.refunds;
+    let mut refunds = test.read_order(id).await.refunds;
     assert_eq!(refunds.len(), 1);
     refunds.remove(0).value
-}
-
-async fn cancel(test: &TestApp, id: &OrderId, buyer: &Buyer) -> Result<Answer, Error> {
-    orders::cancel(&test.app, id, buyer.user.id(), None, &once(test, nothing)).await
 }
 
 // Stock
@@ -162,14 +84,14 @@ async fn stock_never_goes_below_zero_and_no_unit_has_two_buyers() {
     let thing = test.goods(&test.seller("shop").await, 1_000, 5).await;
     let mut commands = Vec::new();
     for number in 0..20 {
-        let buyer = buyer(&test, &format!("buyer{number}")).await;
-        commands.push(agreed(&test, &buyer, &[(&thing, 1)]).await);
+        let buyer = test.user(&format!("buyer{number}")).await;
+        commands.push(test.agreed(&buyer, &[(&thing, 1)]).await);
     }
     test.db.random_faults(RandomFaults::rough(11));
     let mut tasks = tokio::task::JoinSet::new();
     for command in commands {
         let test = test.clone();
-        tasks.spawn(async move { orders::place(&test.app, &command, &once(&test, id_of)).await });
+        tasks.spawn(async move { test.place(&command).await });
     }
     let (mut sold, mut short) = (0, 0);
     while let Some(outcome) = tasks.join_next().await {
@@ -185,7 +107,7 @@ async fn stock_never_goes_below_zero_and_no_unit_has_two_buyers() {
     let (available, reserved, committed) = test.stock(&thing).await;
     assert_eq!((available + reserved, committed), (5, 0));
     assert!(sold <= 5 && short >= 1, "sold {sold}, short {short}");
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
@@ -193,49 +115,49 @@ async fn a_reservation_does_not_stay_behind_when_a_later_line_is_short() {
     let test = TestApp::new().await;
     let shop = test.seller("shop").await;
     let (plenty, scarce) = (test.goods(&shop, 1_000, 9).await, test.goods(&shop, 500, 3).await);
-    let (first, second) = (buyer(&test, "first").await, buyer(&test, "second").await);
-    let command = agreed(&test, &first, &[(&plenty, 2), (&scarce, 3)]).await;
-    order(&test, &second, &[(&scarce, 2)]).await;
-    let refused = orders::place(&test.app, &command, &once(&test, id_of)).await.expect_err("too many");
+    let (first, second) = (test.user("first").await, test.user("second").await);
+    let command = test.agreed(&first, &[(&plenty, 2), (&scarce, 3)]).await;
+    test.order(&second, &[(&scarce, 2)]).await;
+    let refused = test.place(&command).await.expect_err("too many");
     let Error::Problem(Problem::InsufficientStock(short)) = refused else { panic!("{refused:?}") };
     assert_eq!(short.len(), 1);
     assert_eq!((&short[0].variant, short[0].requested, short[0].available), (&scarce, 3, 1));
     assert_eq!(test.stock(&plenty).await, (9, 0, 0));
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn stock_comes_back_after_an_abandoned_payment() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_000, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 2)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 2)]).await;
     let payment = started(&test, &gateway, &id, &buyer).await;
     assert_eq!(orders::sweep(&test.app).await.expect("swept"), 0, "it is not over yet");
     test.clock().advance(std::time::Duration::from_secs(901));
     assert_eq!(orders::sweep(&test.app).await.expect("swept"), 1);
     assert_eq!(orders::sweep(&test.app).await.expect("swept"), 0);
     assert_eq!(test.stock(&thing).await, (5, 0, 0));
-    obey_all(&test, &gateway, &id).await;
+    test.obey_all(&gateway, &id).await;
     assert_eq!(gateway.status(&payment), PaymentStatus::Cancelled, "no intent stays payable");
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn goods_are_never_restocked_twice() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_000, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 2)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 2)]).await;
     paid(&test, &gateway, &id, &buyer).await;
     assert_eq!(test.stock(&thing).await, (3, 0, 2));
-    let (one, two) = tokio::join!(cancel(&test, &id, &buyer), cancel(&test, &id, &buyer));
+    let (one, two) = tokio::join!(test.cancel(&buyer, &id), test.cancel(&buyer, &id));
     assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
     assert_eq!(test.stock(&thing).await, (5, 0, 0));
-    obey_all(&test, &gateway, &id).await;
-    obey_all(&test, &gateway, &id).await;
-    assert_eq!(gateway.refunded_minor(), read(&test, &id).await.order.value.totals.total.minor());
-    assert_clean(&test).await;
+    test.obey_all(&gateway, &id).await;
+    test.obey_all(&gateway, &id).await;
+    assert_eq!(gateway.refunded_minor(), test.read_order(&id).await.order.value.totals.total.minor());
+    test.assert_clean().await;
 }
 
 #[tokio::test]
@@ -243,15 +165,15 @@ async fn shipped_goods_are_never_restocked() {
     let test = TestApp::new().await;
     let shop = test.seller("shop").await;
     let thing = test.goods(&shop, 1_000, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 2)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 2)]).await;
     paid(&test, &gateway, &id, &buyer).await;
-    let shipped = shipping::ship(&test.app, &id, &shop.seller(), &parcel("1"), &once(&test, nothing)).await;
+    let shipped = shipping::ship(&test.app, &id, &shop.seller(), &parcel("1"), &test.once(nothing)).await;
     shipped.expect("shipped");
-    let refused = cancel(&test, &id, &buyer).await.expect_err("shipped");
+    let refused = test.cancel(&buyer, &id).await.expect_err("shipped");
     assert!(matches!(refused, Error::Problem(Problem::OrderState { .. })), "{refused:?}");
     assert_eq!(test.stock(&thing).await, (3, 0, 0));
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 // Orders
@@ -260,8 +182,8 @@ async fn shipped_goods_are_never_restocked() {
 async fn a_retried_first_request_makes_one_order() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_000, 5).await;
-    let buyer = buyer(&test, "buyer").await;
-    let command = agreed(&test, &buyer, &[(&thing, 1)]).await;
+    let buyer = test.user("buyer").await;
+    let command = test.agreed(&buyer, &[(&thing, 1)]).await;
     test.db.fault(Rule::after(Operation::TransactWriteItems, Fault::Dropped).times(3));
     let first = orders::place(&test.app, &command, &keyed(&test, "k", "body")).await.expect("an order");
     let again = orders::place(&test.app, &command, &keyed(&test, "k", "body")).await.expect("the same order");
@@ -270,53 +192,52 @@ async fn a_retried_first_request_makes_one_order() {
     let other =
         orders::place(&test.app, &command, &keyed(&test, "k", "other")).await.expect_err("another body");
     assert!(matches!(other, Error::Problem(Problem::KeyReused)), "{other:?}");
-    let unkeyed =
-        orders::place(&test.app, &command, &once(&test, id_of)).await.expect_err("the cart was ordered");
+    let unkeyed = test.place(&command).await.expect_err("the cart was ordered");
     assert!(matches!(unkeyed, Error::Problem(Problem::CartEmpty)), "{unkeyed:?}");
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn placing_an_order_takes_three_round_trips_whatever_the_number_of_lines() {
     let test = TestApp::new().await;
     let shop = test.seller("shop").await;
-    let buyer = buyer(&test, "buyer").await;
+    let buyer = test.user("buyer").await;
     let mut things = Vec::new();
     for _ in 0..50 {
         things.push(test.goods(&shop, 1_000, 5).await);
     }
     for count in [1, 50] {
         let lines: Vec<(&VariantId, u32)> = things[..count].iter().map(|thing| (thing, 1)).collect();
-        let command = agreed(&test, &buyer, &lines).await;
+        let command = test.agreed(&buyer, &lines).await;
         test.db.reset_meter();
         orders::place(&test.app, &command, &keyed(&test, &format!("k{count}"), "b")).await.expect("an order");
         assert_eq!(test.db.meter().round_trips(), 3, "{:?}", test.db.meter().operations());
     }
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_transaction_conflict_is_neither_failure_nor_success() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_000, 5).await;
-    let buyer = buyer(&test, "buyer").await;
-    let command = agreed(&test, &buyer, &[(&thing, 1)]).await;
+    let buyer = test.user("buyer").await;
+    let command = test.agreed(&buyer, &[(&thing, 1)]).await;
     let mixed = vec![(0, Reason::ConditionalCheckFailed), (1, Reason::TransactionConflict)];
     test.db.fault(Rule::before(Operation::TransactWriteItems, Fault::Conflict).times(2));
     test.db.fault(Rule::before(Operation::TransactWriteItems, Fault::Cancelled(mixed)).times(1));
-    orders::place(&test.app, &command, &once(&test, id_of)).await.expect("an order");
+    test.place(&command).await.expect("an order");
     assert_eq!(test.stock(&thing).await, (4, 1, 0));
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_changed_price_is_told_before_anything_is_reserved() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_000, 5).await;
-    let buyer = buyer(&test, "buyer").await;
-    let mut command = agreed(&test, &buyer, &[(&thing, 1)]).await;
+    let buyer = test.user("buyer").await;
+    let mut command = test.agreed(&buyer, &[(&thing, 1)]).await;
     command.quote_hash = "stale".to_owned();
-    let refused = orders::place(&test.app, &command, &once(&test, id_of)).await.expect_err("stale");
+    let refused = test.place(&command).await.expect_err("stale");
     assert!(matches!(refused, Error::Problem(Problem::QuoteChanged { .. })), "{refused:?}");
     assert_eq!(test.stock(&thing).await, (5, 0, 0));
 }
@@ -325,11 +246,10 @@ async fn a_changed_price_is_told_before_anything_is_reserved() {
 async fn a_missing_address_fails_before_stock_is_reserved() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_000, 5).await;
-    let (buyer, other) = (buyer(&test, "buyer").await, buyer(&test, "other").await);
-    let mut command = agreed(&test, &buyer, &[(&thing, 1)]).await;
-    command.address = other.address.clone();
-    let refused =
-        orders::place(&test.app, &command, &once(&test, id_of)).await.expect_err("not their address");
+    let (buyer, other) = (test.user("buyer").await, test.user("other").await);
+    let mut command = test.agreed(&buyer, &[(&thing, 1)]).await;
+    command.address = test.address(&other).await;
+    let refused = test.place(&command).await.expect_err("not their address");
     assert!(matches!(refused, Error::Problem(Problem::Invalid(_))), "{refused:?}");
     assert_eq!(test.stock(&thing).await, (5, 0, 0));
 }
@@ -340,22 +260,21 @@ async fn anothers_order_does_not_exist_and_a_seller_sees_only_their_part() {
     let (one, two) = (test.seller("one").await, test.seller("two").await);
     let (a, b) = (test.goods(&one, 1_000, 5).await, test.goods(&two, 700, 5).await);
     let (gateway, owner, stranger) =
-        (FakeGateway::default(), buyer(&test, "owner").await, buyer(&test, "stranger").await);
-    let id = order(&test, &owner, &[(&a, 1), (&b, 2)]).await;
+        (FakeGateway::default(), test.user("owner").await, test.user("stranger").await);
+    let id = test.order(&owner, &[(&a, 1), (&b, 2)]).await;
     let missing = |error: Error| assert!(matches!(error, Error::Problem(Problem::NotFound)), "{error:?}");
-    missing(orders::get(&test.app, &id, stranger.user.id(), false).await.expect_err("not theirs"));
-    missing(cancel(&test, &id, &stranger).await.expect_err("not theirs"));
-    missing(payments::start(&test.app, &gateway, &id, stranger.user.id()).await.expect_err("not theirs"));
+    missing(orders::get(&test.app, &id, stranger.id(), false).await.expect_err("not theirs"));
+    missing(test.cancel(&stranger, &id).await.expect_err("not theirs"));
+    missing(payments::start(&test.app, &gateway, &id, stranger.id()).await.expect_err("not theirs"));
     assert_eq!(gateway.payments(), 0);
     let page = orders::get(&test.app, &id, one.id(), false).await.expect("their part");
     let OrderPage::Seller { part, .. } = page else { panic!("a seller saw all of it") };
     assert_eq!((part.seller, part.lines.len()), (one.seller(), 1));
-    let nobody = SellerId::of_user(stranger.user.id());
-    let theirs = shipping::ship(&test.app, &id, &nobody, &parcel("1"), &once(&test, nothing)).await;
+    let nobody = SellerId::of_user(stranger.id());
+    let theirs = shipping::ship(&test.app, &id, &nobody, &parcel("1"), &test.once(nothing)).await;
     missing(theirs.expect_err("no part"));
     let part = one.seller();
-    let own =
-        shipping::confirm_delivery(&test.app, &id, (&part, None), one.id(), &once(&test, nothing)).await;
+    let own = shipping::confirm_delivery(&test.app, &id, (&part, None), one.id(), &test.once(nothing)).await;
     missing(own.expect_err("a seller cannot confirm for the buyer"));
 }
 
@@ -365,8 +284,8 @@ async fn anothers_order_does_not_exist_and_a_seller_sees_only_their_part() {
 async fn a_webhook_delivered_thrice_in_parallel_pays_once() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 2)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 2)]).await;
     started(&test, &gateway, &id, &buyer).await;
     let report = success(&test, &id, 1, "evt_1").await;
     let finalise = || payments::finalise(&test.app, &report);
@@ -374,18 +293,18 @@ async fn a_webhook_delivered_thrice_in_parallel_pays_once() {
     let applied = [a, b, c].into_iter().filter(|o| *o.as_ref().expect("no error") == Change::Applied).count();
     assert_eq!(applied, 1);
     assert_eq!(test.stock(&thing).await, (3, 0, 2));
-    let order = read(&test, &id).await;
+    let order = test.read_order(&id).await;
     assert!(matches!(order.order.value.state, OrderState::Paid { attempt: 1, .. }));
     assert!(matches!(order.parts[0].value.state, PartState::AwaitingShipment));
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_lost_answer_while_finalising_pays_once() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 2)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 2)]).await;
     started(&test, &gateway, &id, &buyer).await;
     let report = success(&test, &id, 1, "evt_1").await;
     test.db.fault(Rule::after(Operation::TransactWriteItems, Fault::TimedOut).times(20));
@@ -393,42 +312,41 @@ async fn a_lost_answer_while_finalising_pays_once() {
     test.db.calm();
     assert_eq!(payments::finalise(&test.app, &report).await.expect("finalised"), Change::AlreadyApplied);
     assert_eq!(test.stock(&thing).await, (3, 0, 2));
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_late_success_takes_the_goods_again_when_they_are_there() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 2)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 2)]).await;
     let payment = started(&test, &gateway, &id, &buyer).await;
     drop(gateway.pay(&payment));
     test.clock().advance(std::time::Duration::from_secs(901));
     assert_eq!(orders::sweep(&test.app).await.expect("swept"), 1);
     // The command to close the payment finds that the buyer was faster.
-    obey_all(&test, &gateway, &id).await;
-    assert!(matches!(read(&test, &id).await.order.value.state, OrderState::Paid { .. }));
+    test.obey_all(&gateway, &id).await;
+    assert!(matches!(test.read_order(&id).await.order.value.state, OrderState::Paid { .. }));
     assert_eq!(test.stock(&thing).await, (3, 0, 2));
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_late_success_is_refunded_in_full_when_the_goods_are_gone() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_999, 2).await;
-    let (gateway, slow, quick) =
-        (FakeGateway::default(), buyer(&test, "slow").await, buyer(&test, "quick").await);
-    let id = order(&test, &slow, &[(&thing, 2)]).await;
+    let (gateway, slow, quick) = (FakeGateway::default(), test.user("slow").await, test.user("quick").await);
+    let id = test.order(&slow, &[(&thing, 2)]).await;
     let payment = started(&test, &gateway, &id, &slow).await;
     test.clock().advance(std::time::Duration::from_secs(901));
     orders::sweep(&test.app).await.expect("swept");
-    order(&test, &quick, &[(&thing, 1)]).await;
+    test.order(&quick, &[(&thing, 1)]).await;
     drop(gateway.pay(&payment));
     let report = success(&test, &id, 1, "evt_late").await;
     assert_eq!(payments::finalise(&test.app, &report).await.expect("finalised"), Change::Applied);
-    obey_all(&test, &gateway, &id).await;
-    let order = read(&test, &id).await;
+    test.obey_all(&gateway, &id).await;
+    let order = test.read_order(&id).await;
     assert!(matches!(order.order.value.state, OrderState::Cancelled { .. }));
     let expected = (order.order.value.totals.total, RefundReason::Late);
     let refund = only_refund(&test, &id).await;
@@ -437,15 +355,15 @@ async fn a_late_success_is_refunded_in_full_when_the_goods_are_gone() {
     assert_eq!(order.payments[0].value.state.name(), "refunded");
     assert_eq!(gateway.refunded_minor(), refund.amount.minor());
     assert_eq!(test.stock(&thing).await, (1, 1, 0));
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn an_order_has_a_bounded_number_of_attempts_and_the_last_one_pays_it() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 1)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 1)]).await;
     let mut last = started(&test, &gateway, &id, &buyer).await;
     for attempt in 1..ATTEMPTS_MAX {
         let closed = news(&test, &id, attempt, &format!("evt_{attempt}"), News::Cancelled).await;
@@ -454,31 +372,30 @@ async fn an_order_has_a_bounded_number_of_attempts_and_the_last_one_pays_it() {
     }
     drop(gateway.pay(&last));
     let report = success(&test, &id, ATTEMPTS_MAX, "evt_paid").await;
-    let other = order(&test, &buyer, &[(&thing, 1)]).await;
+    let other = test.order(&buyer, &[(&thing, 1)]).await;
     for attempt in 1..=ATTEMPTS_MAX {
         drop(started(&test, &gateway, &other, &buyer).await);
         let closed = news(&test, &other, attempt, &format!("evt_other_{attempt}"), News::Cancelled).await;
         payments::finalise(&test.app, &closed).await.map(|_| ()).expect("finalised");
     }
-    let refused =
-        payments::start(&test.app, &gateway, &other, buyer.user.id()).await.expect_err("one too many");
+    let refused = payments::start(&test.app, &gateway, &other, buyer.id()).await.expect_err("one too many");
     let expected = Problem::LimitReached { what: "payment attempts", max: ATTEMPTS_MAX };
     assert!(matches!(&refused, Error::Problem(problem) if *problem == expected), "{refused:?}");
     payments::finalise(&test.app, &report).await.map(|_| ()).expect("finalised");
     assert!(matches!(
-        read(&test, &id).await.order.value.state,
+        test.read_order(&id).await.order.value.state,
         OrderState::Paid { attempt: ATTEMPTS_MAX, .. }
     ));
     assert_eq!(test.stock(&thing).await, (3, 1, 1));
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_second_success_is_refunded_at_once() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 1)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 1)]).await;
     let first = started(&test, &gateway, &id, &buyer).await;
     let closed = news(&test, &id, 1, "evt_closed", News::Cancelled).await;
     payments::finalise(&test.app, &closed).await.map(|_| ()).expect("finalised");
@@ -489,13 +406,13 @@ async fn a_second_success_is_refunded_at_once() {
         let report = success(&test, &id, attempt, message).await;
         payments::finalise(&test.app, &report).await.map(|_| ()).expect("finalised");
     }
-    obey_all(&test, &gateway, &id).await;
-    let order = read(&test, &id).await;
+    test.obey_all(&gateway, &id).await;
+    let order = test.read_order(&id).await;
     assert!(matches!(order.order.value.state, OrderState::Paid { attempt: 2, .. }));
     assert_eq!(order.payments[0].value.state.name(), "refunded");
     assert_eq!(only_refund(&test, &id).await.reason, RefundReason::Second);
     assert_eq!(gateway.refunded_minor(), order.order.value.totals.total.minor());
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
@@ -503,22 +420,22 @@ async fn a_wrong_amount_or_currency_never_pays_and_goes_back() {
     for received in [(1, Currency::Usd), (100_000, Currency::Usd), (0, Currency::Eur)] {
         let test = TestApp::new().await;
         let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
-        let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-        let id = order(&test, &buyer, &[(&thing, 1)]).await;
+        let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+        let id = test.order(&buyer, &[(&thing, 1)]).await;
         let payment = started(&test, &gateway, &id, &buyer).await;
         drop(gateway.pay(&payment));
-        let total = read(&test, &id).await.order.value.totals.total.minor();
+        let total = test.read_order(&id).await.order.value.totals.total.minor();
         let minor = if received.0 == 0 { total } else { received.0 };
         let wrong = Money::try_new(minor, received.1).expect("money");
         let report = news(&test, &id, 1, "evt_1", News::Succeeded(wrong)).await;
         payments::finalise(&test.app, &report).await.map(|_| ()).expect("finalised");
-        let order = read(&test, &id).await;
+        let order = test.read_order(&id).await;
         assert!(matches!(order.order.value.state, OrderState::AwaitingPayment { .. }));
         assert_eq!(order.payments[0].value.state.name(), "refund_pending");
         let refund = only_refund(&test, &id).await;
         assert_eq!((refund.amount, refund.reason), (wrong, RefundReason::Mismatch));
         assert_eq!(test.stock(&thing).await, (4, 1, 0));
-        assert_clean(&test).await;
+        test.assert_clean().await;
     }
 }
 
@@ -526,25 +443,25 @@ async fn a_wrong_amount_or_currency_never_pays_and_goes_back() {
 async fn a_late_failure_does_not_undo_a_paid_order() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 1)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 1)]).await;
     paid(&test, &gateway, &id, &buyer).await;
     for late in [News::Failed { code: "card_declined".to_owned() }, News::Cancelled] {
         let report = news(&test, &id, 1, "evt_late", late).await;
         assert_eq!(payments::finalise(&test.app, &report).await.expect("no error"), Change::AlreadyApplied);
     }
     assert_eq!(orders::expire(&test.app, &id).await.expect("no error"), Change::AlreadyApplied);
-    assert!(matches!(read(&test, &id).await.order.value.state, OrderState::Paid { .. }));
-    assert_clean(&test).await;
+    assert!(matches!(test.read_order(&id).await.order.value.state, OrderState::Paid { .. }));
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn an_order_never_has_two_open_payments() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 1)]).await;
-    let start = || payments::start(&test.app, &gateway, &id, buyer.user.id());
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 1)]).await;
+    let start = || payments::start(&test.app, &gateway, &id, buyer.id());
     let (one, two) = tokio::join!(start(), start());
     assert_eq!(one.expect("a payment").payment.provider_id, two.expect("a payment").payment.provider_id);
     assert_eq!(gateway.payments(), 1);
@@ -558,14 +475,14 @@ async fn an_order_never_has_two_open_payments() {
 async fn a_crash_while_starting_a_payment_leads_to_the_same_payment() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 1)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 1)]).await;
     gateway.fail(GatewayFault::LostAnswer);
-    let unknown = payments::start(&test.app, &gateway, &id, buyer.user.id()).await.expect_err("no answer");
+    let unknown = payments::start(&test.app, &gateway, &id, buyer.id()).await.expect_err("no answer");
     assert!(matches!(unknown, Error::Problem(Problem::ProviderUnavailable)), "{unknown:?}");
     // The money comes although nothing of the payment was recorded.
     drop(gateway.pay("pi_0"));
-    let total = read(&test, &id).await.order.value.totals.total;
+    let total = test.read_order(&id).await.order.value.totals.total;
     let report = Report {
         gateway: gateway.gateway(),
         message: Some("evt_1".to_owned()),
@@ -576,27 +493,29 @@ async fn a_crash_while_starting_a_payment_leads_to_the_same_payment() {
     };
     assert_eq!(payments::finalise(&test.app, &report).await.expect("finalised"), Change::Applied);
     assert_eq!(gateway.payments(), 1);
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_refund_that_is_repeated_after_a_crash_is_one_refund() {
     let test = TestApp::new().await;
     let thing = test.goods(&test.seller("shop").await, 1_999, 5).await;
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&thing, 1)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&thing, 1)]).await;
     paid(&test, &gateway, &id, &buyer).await;
-    cancel(&test, &id, &buyer).await.expect("cancelled");
+    test.cancel(&buyer, &id).await.expect("cancelled");
     for fault in [GatewayFault::LostRequest, GatewayFault::LostAnswer] {
         gateway.fail(fault);
-        refund_calls::refund(&test.app, &only(&gateway), &id, 1, 1).await.expect_err("no answer");
+        refund_calls::refund(&test.app, &Gateways::default().with(gateway.clone()), &id, 1, 1)
+            .await
+            .expect_err("no answer");
     }
-    let gateways = only(&gateway);
+    let gateways = Gateways::default().with(gateway.clone());
     let refund = || refund_calls::refund(&test.app, &gateways, &id, 1, 1);
     assert_eq!(refund().await.expect("refunded"), Change::Applied);
     assert_eq!(refund().await.expect("no more"), Change::AlreadyApplied);
-    assert_eq!(gateway.refunded_minor(), read(&test, &id).await.order.value.totals.total.minor());
-    assert_clean(&test).await;
+    assert_eq!(gateway.refunded_minor(), test.read_order(&id).await.order.value.totals.total.minor());
+    test.assert_clean().await;
 }
 
 #[tokio::test]
@@ -604,21 +523,21 @@ async fn an_order_lives_from_cart_to_delivery() {
     let test = TestApp::new().await;
     let (one, two) = (test.seller("one").await, test.seller("two").await);
     let (a, b) = (test.goods(&one, 1_999, 5).await, test.goods(&two, 333, 5).await);
-    let (gateway, buyer) = (FakeGateway::default(), buyer(&test, "buyer").await);
-    let id = order(&test, &buyer, &[(&a, 1), (&b, 3)]).await;
+    let (gateway, buyer) = (FakeGateway::default(), test.user("buyer").await);
+    let id = test.order(&buyer, &[(&a, 1), (&b, 3)]).await;
     paid(&test, &gateway, &id, &buyer).await;
     for (shop, number) in [(&one, "1"), (&two, "2")] {
         let (shop, parcel) = (shop.seller(), parcel(number));
-        shipping::ship(&test.app, &id, &shop, &parcel, &once(&test, nothing)).await.expect("shipped");
+        shipping::ship(&test.app, &id, &shop, &parcel, &test.once(nothing)).await.expect("shipped");
     }
     assert_eq!((test.stock(&a).await, test.stock(&b).await), ((4, 0, 0), (2, 0, 0)));
     for shop in [&one, &two] {
         let part = shop.seller();
-        let (all, buyer) = ((&part, None), buyer.user.id());
-        let done = shipping::confirm_delivery(&test.app, &id, all, buyer, &once(&test, nothing)).await;
+        let (all, buyer) = ((&part, None), buyer.id());
+        let done = shipping::confirm_delivery(&test.app, &id, all, buyer, &test.once(nothing)).await;
         done.expect("delivered");
     }
-    assert!(matches!(read(&test, &id).await.order.value.state, OrderState::Completed { .. }));
+    assert!(matches!(test.read_order(&id).await.order.value.state, OrderState::Completed { .. }));
     let events = test.app.store.events(&id, 0, 100).await.expect("events");
     assert_eq!(events.len(), 7);
     for (index, event) in events.iter().enumerate() {
@@ -626,5 +545,5 @@ async fn an_order_lives_from_cart_to_delivery() {
         let before = index.checked_sub(1).map_or(String::new(), |before| events[before].hash.clone());
         assert_eq!(event.prev_hash, before);
     }
-    assert_clean(&test).await;
+    test.assert_clean().await;
 }

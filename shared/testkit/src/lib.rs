@@ -58,7 +58,7 @@ pub use ids::SeqIds;
 #[cfg(feature = "app")]
 pub use logs::Logs;
 #[cfg(feature = "app")]
-pub use purchase::Stage;
+pub use purchase::{Stage, id_of, nothing};
 pub use stream::{Change, Item, lambda_event};
 pub use tables::{CATALOG, COMMERCE, IDENTITY, LEDGER, TABLES};
 pub use wiretap::Wiretap;

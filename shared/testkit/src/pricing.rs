@@ -13,15 +13,11 @@ use sutler_domain::{
 use sutler_services::{Error, carts::CartAccess, coupons, profiles, rules};
 use sutler_store::Version;
 
-use crate::{TestApp, TestUser};
-
-fn nothing<T>(_: &T) -> Answer {
-    Answer { status: 200, body: String::new() }
-}
+use crate::{TestApp, TestUser, nothing};
 
 impl TestApp {
     fn unkeyed<T>(&self) -> Once<T> {
-        Once { key: None, render: nothing, at: self.app.now() }
+        self.once(nothing)
     }
 
     /// A share of the goods, for a day from now on, without limits.

@@ -10,7 +10,9 @@ use sutler_domain::{
     shipping::Choices,
 };
 use sutler_services::{
+    Error,
     carts::CartAccess,
+    gateways::Gateways,
     invariants,
     orders::{self, PlaceOrder, PlacedOrder},
     payments::{self, News, Report},
@@ -50,11 +52,15 @@ impl Stage {
     ];
 }
 
-fn nothing<T>(_: &T) -> Answer {
+/// The answer of a call when nobody reads it.
+#[must_use]
+pub fn nothing<T>(_: &T) -> Answer {
     Answer { status: 200, body: String::new() }
 }
 
-fn id_of(placed: &PlacedOrder) -> Answer {
+/// The answer of placing an order that [`TestApp::place`] reads.
+#[must_use]
+pub fn id_of(placed: &PlacedOrder) -> Answer {
     Answer { status: 201, body: placed.order.id.to_string() }
 }
 
@@ -72,15 +78,49 @@ impl TestApp {
         quote_cart(&self.app, cart, &access, to, &choices).await.expect("a quote").hash
     }
 
+    /// What a buyer agrees to who puts exactly these lines into their cart.
+    pub async fn agreed(&self, buyer: &TestUser, lines: &[(&VariantId, u32)]) -> PlaceOrder {
+        self.fill_cart(buyer, lines).await;
+        self.agreed_as_is(buyer, Choices::new()).await
+    }
+
+    /// What a buyer agrees to whose cart is filled already.
+    pub async fn agreed_as_is(&self, buyer: &TestUser, shipping: Choices) -> PlaceOrder {
+        let (cart, address) = (CartId::of_user(buyer.id()), self.address(buyer).await);
+        let access = CartAccess { user: Some(buyer.id().clone()), token_hash: None };
+        let quote = quote_cart(&self.app, &cart, &access, Some(address.clone()), &shipping).await;
+        let (buyer, quote_hash) = (buyer.id().clone(), quote.expect("a quote").hash);
+        PlaceOrder { buyer, cart, address, shipping, quote_hash, render_quote: |_| String::new() }
+    }
+
+    /// Places an order of what was agreed to.
+    ///
+    /// # Errors
+    /// What placing orders refuses.
+    pub async fn place(&self, command: &PlaceOrder) -> Result<OrderId, Error> {
+        let answer = orders::place(&self.app, command, &self.once(id_of)).await?;
+        Ok(OrderId::parse(&answer.body).expect("an order id"))
+    }
+
     /// An order of exactly these lines that waits for payment.
     pub async fn order(&self, buyer: &TestUser, lines: &[(&VariantId, u32)]) -> OrderId {
-        let (cart, address) = (self.fill_cart(buyer, lines).await, self.address(buyer).await);
-        let quote_hash = self.quote_hash(buyer, &cart, &address).await;
-        let render_quote = |_: &_| String::new();
-        let (buyer, shipping) = (buyer.id().clone(), Choices::new());
-        let command = PlaceOrder { buyer, cart, address, shipping, quote_hash, render_quote };
-        let answer = orders::place(&self.app, &command, &self.once(id_of)).await.expect("an order");
-        OrderId::parse(&answer.body).expect("an order id")
+        self.place(&self.agreed(buyer, lines).await).await.expect("an order")
+    }
+
+    /// The buyer gives a whole order up.
+    ///
+    /// # Errors
+    /// What cancelling refuses.
+    pub async fn cancel(&self, buyer: &TestUser, order: &OrderId) -> Result<Answer, Error> {
+        orders::cancel(&self.app, order, buyer.id(), None, &self.once(nothing)).await
+    }
+
+    /// Carries out every event of an order that asks something of the provider.
+    pub async fn obey_all(&self, gateway: &FakeGateway, order: &OrderId) {
+        let gateways = Gateways::default().with(gateway.clone());
+        for event in self.app.store.events(order, 0, 200).await.expect("events") {
+            payments::obey(&self.app, &gateways, order, &event.event).await.map(drop).expect("obeyed");
+        }
     }
 
     /// An order of `seller`'s goods that has come as far as `stage`.
@@ -96,7 +136,7 @@ impl TestApp {
             self.pay(buyer, &id).await;
         }
         if matches!(stage, Stage::Cancelled | Stage::Refunded) {
-            orders::cancel(&self.app, &id, buyer.id(), None, &self.once(nothing)).await.expect("cancelled");
+            self.cancel(buyer, &id).await.expect("cancelled");
         }
         if matches!(stage, Stage::InTransit | Stage::Completed) {
             self.ship(seller, &id).await;

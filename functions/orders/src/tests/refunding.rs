@@ -55,13 +55,6 @@ impl Market {
     }
 }
 
-async fn obey_all(market: &Market, gateway: &FakeGateway, id: &OrderId) {
-    let gateways = Gateways::default().with(gateway.clone());
-    for event in market.test.app.store.events(id, 0, 200).await.unwrap() {
-        payments::obey(&market.test.app, &gateways, id, &event.event).await.map(drop).unwrap();
-    }
-}
-
 #[tokio::test]
 async fn a_seller_refunds_what_they_cannot_send() {
     let market = Market::open().await;
@@ -289,7 +282,7 @@ async fn two_refunds_at_once_never_exceed_the_capture() {
         let (one, two) = tokio::join!(market.refund(&id, &body), market.refund(&id, &body));
         test.db.calm();
         assert!(one.status != 201 || two.status != 201, "{} {}", one.text, two.text);
-        obey_all(&market, &gateway, &id).await;
+        market.test.obey_all(&gateway, &id).await;
         assert_eq!(gateway.refunded_minor(), market.money(&id).await.0);
         assert!(gateway.refunded_minor() <= total);
         test.assert_clean().await;
@@ -341,8 +334,8 @@ async fn a_refund_that_crashes_between_our_record_and_the_provider_is_made_once(
             drop(payments::obey(&test.app, &gateways, &id, &event.event).await);
         }
     }
-    obey_all(&market, &gateway, &id).await;
-    obey_all(&market, &gateway, &id).await;
+    market.test.obey_all(&gateway, &id).await;
+    market.test.obey_all(&gateway, &id).await;
     let keys = [format!("{id}/1/refund/1"), format!("{id}/1/refund/2")];
     assert_eq!(gateway.refund_keys(), keys);
     assert_eq!(gateway.refunded_minor(), market.money(&id).await.0);

@@ -7,7 +7,7 @@ use sutler_domain::alert::Alert;
 use sutler_runtime::{queue::Sender, worker};
 use sutler_services::{alerts, inventory::Count, orders};
 use sutler_store::stream::StreamRecord;
-use sutler_testkit::{Fault, Operation, Rule, TestUser};
+use sutler_testkit::{Fault, Operation, Rule, TestUser, nothing};
 
 use super::{Market, deliver, kinds};
 use crate::{
@@ -15,10 +15,6 @@ use crate::{
     hold_for_next::{Holds, handle},
     record_stock_movements::{self, Bookkeeper},
 };
-
-fn nothing<T>(_: &T) -> sutler_domain::idempotency::Answer {
-    sutler_domain::idempotency::Answer { status: 200, body: String::new() }
-}
 
 impl Market {
     async fn sold_out() -> Self {

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use sutler_domain::{
-    idempotency::{Answer, Once},
     ids::{OrderId, ReturnId, VariantId},
     order::Units,
     password::Registration,
@@ -23,7 +22,7 @@ use sutler_store::{
     catalog::variant_key,
     codec::{text, value},
 };
-use sutler_testkit::{Fault, Logs, Operation, Rule, Stage};
+use sutler_testkit::{Fault, Logs, Operation, Rule, Stage, nothing};
 
 use super::{Market, deliver, kinds};
 use crate::send_mail::{self, Post};
@@ -186,11 +185,6 @@ async fn a_refund_says_how_much_and_why() {
     insta::assert_snapshot!("refunds", market.shown(&[(order.as_str(), "[order]")]));
 }
 
-fn once<T>(market: &Market) -> Once<T> {
-    let render = |_: &_| Answer { status: 200, body: String::new() };
-    Once { key: None, render, at: market.test.app.now() }
-}
-
 #[tokio::test]
 async fn whoever_has_to_know_of_cancelled_units_and_returns_is_told() {
     let market = Market::open().await;
@@ -200,23 +194,25 @@ async fn whoever_has_to_know_of_cancelled_units_and_returns_is_told() {
     drop(market.happened().await);
     let (app, buyer, seller) = (&market.test.app, market.buyer.id(), market.seller.id());
     let some = |quantity| vec![Units { variant: market.thing.clone(), quantity }];
-    orders::cancel(app, &order, buyer, Some(&some(1)), &once(&market)).await.unwrap();
+    orders::cancel(app, &order, buyer, Some(&some(1)), &market.test.once(nothing)).await.unwrap();
     let of = RefundOf::Part { seller: None, lines: some(1), amount: None };
     let wish = RefundWish { by: seller.clone(), staff: false, of, destination: Destination::Wallet };
-    refunds::refund(app, &order, &wish, &once(&market)).await.unwrap();
+    refunds::refund(app, &order, &wish, &market.test.once(nothing)).await.unwrap();
     market.test.ship(&market.seller, &order).await;
     market.test.deliver(&market.buyer, &market.seller, &order).await;
     let decider = Decider { by: seller.clone(), staff: false };
     for number in 1..=2 {
         let back = some(1);
-        returns::request(app, &order, buyer, (&back, "Too <small>"), &once(&market)).await.unwrap();
+        returns::request(app, &order, buyer, (&back, "Too <small>"), &market.test.once(nothing))
+            .await
+            .unwrap();
         let id = ReturnId::of(&order, 0, number).unwrap();
         if number == 1 {
-            returns::reject(app, &id, &decider, &once(&market)).await.unwrap();
+            returns::reject(app, &id, &decider, &market.test.once(nothing)).await.unwrap();
         } else {
-            returns::approve(app, &id, &decider, &once(&market)).await.unwrap();
+            returns::approve(app, &id, &decider, &market.test.once(nothing)).await.unwrap();
             let how = (back.as_slice(), Destination::Card);
-            returns::receive(app, &id, seller, how, &once(&market)).await.unwrap();
+            returns::receive(app, &id, seller, how, &market.test.once(nothing)).await.unwrap();
         }
     }
     let events = market.happened().await;
