@@ -411,9 +411,11 @@ async fn round_trips_do_not_grow_with_lines_sellers_and_coupons() {
         carts::get(&test.app, &cart, &access(&ada)).await.map(|_| ()).expect("a cart");
         // The cart and the rules; then, side by side, what its lines are and what they cost.
         assert_eq!(test.db.meter().round_trips(), 3, "{:?}", test.db.meter().operations());
+        let (to, choices) = (Some(test.address(&ada).await), Choices::new());
         test.db.reset_meter();
-        let command = test.agreed_as_is(&ada, Choices::new()).await;
+        quote_cart(&test.app, &cart, &access(&ada), to, &choices).await.map(drop).expect("a quote");
         assert_eq!(test.db.meter().round_trips(), 2, "{:?}", test.db.meter().operations());
+        let command = test.agreed_as_is(&ada, choices).await;
         test.db.reset_meter();
         test.place(&command).await.expect("an order");
         assert_eq!(test.db.meter().round_trips(), 3, "{:?}", test.db.meter().operations());
