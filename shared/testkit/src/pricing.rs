@@ -4,7 +4,7 @@
 
 use sutler_domain::{
     coupon::{Coupon, CouponCode, Funder, Terms, Worth},
-    idempotency::{Answer, Once},
+    idempotency::Answer,
     ids::CartId,
     money::{BasisPoints, Currency, Money},
     quote::Rules,
@@ -16,10 +16,6 @@ use sutler_store::Version;
 use crate::{TestApp, TestUser, nothing};
 
 impl TestApp {
-    fn unkeyed<T>(&self) -> Once<T> {
-        self.once(nothing)
-    }
-
     /// A share of the goods, for a day from now on, without limits.
     #[must_use]
     pub fn percent_off(&self, percent: u16) -> Terms {
@@ -49,7 +45,7 @@ impl TestApp {
     /// A coupon that `funder` made.
     pub async fn new_coupon(&self, code: &str, funder: Funder, terms: Terms) -> CouponCode {
         let code = CouponCode::parse(code).expect("a code");
-        coupons::create(&self.app, funder, code.clone(), terms, &self.unkeyed()).await.expect("a coupon");
+        coupons::create(&self.app, funder, code.clone(), terms, &self.once(nothing)).await.expect("a coupon");
         code
     }
 
@@ -65,12 +61,12 @@ impl TestApp {
     pub async fn put_coupon(&self, user: &TestUser, code: &CouponCode) -> Result<Answer, Error> {
         let access = CartAccess { user: Some(user.id().clone()), token_hash: None };
         let cart = CartId::of_user(user.id());
-        coupons::put_in_cart(&self.app, &cart, &access, code, &self.unkeyed()).await
+        coupons::put_in_cart(&self.app, &cart, &access, code, &self.once(nothing)).await
     }
 
     /// Says how a seller sends things, for the first time.
     pub async fn ships(&self, seller: &TestUser, profile: ShippingProfile) {
-        let once = self.unkeyed();
+        let once = self.once(nothing);
         profiles::put(&self.app, seller.id(), Version::NONE, profile, &once).await.expect("a profile");
     }
 
@@ -78,6 +74,6 @@ impl TestApp {
     pub async fn rule(&self, change: impl FnOnce(&mut Rules)) {
         let mut read = rules::get(&self.app).await.expect("rules");
         change(&mut read.value);
-        rules::put(&self.app, read.version, read.value, &self.unkeyed()).await.expect("new rules");
+        rules::put(&self.app, read.version, read.value, &self.once(nothing)).await.expect("new rules");
     }
 }

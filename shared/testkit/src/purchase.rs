@@ -73,9 +73,18 @@ impl TestApp {
 
     /// The hash of what the user's cart costs, which an order has to repeat.
     pub async fn quote_hash(&self, user: &TestUser, cart: &CartId, address: &AddressId) -> String {
+        self.quoted(user, cart, address, &Choices::new()).await
+    }
+
+    async fn quoted(
+        &self,
+        user: &TestUser,
+        cart: &CartId,
+        address: &AddressId,
+        shipping: &Choices,
+    ) -> String {
         let access = CartAccess { user: Some(user.id().clone()), token_hash: None };
-        let (to, choices) = (Some(address.clone()), Choices::new());
-        quote_cart(&self.app, cart, &access, to, &choices).await.expect("a quote").hash
+        quote_cart(&self.app, cart, &access, Some(address.clone()), shipping).await.expect("a quote").hash
     }
 
     /// What a buyer agrees to who puts exactly these lines into their cart.
@@ -87,9 +96,8 @@ impl TestApp {
     /// What a buyer agrees to whose cart is filled already.
     pub async fn agreed_as_is(&self, buyer: &TestUser, shipping: Choices) -> PlaceOrder {
         let (cart, address) = (CartId::of_user(buyer.id()), self.address(buyer).await);
-        let access = CartAccess { user: Some(buyer.id().clone()), token_hash: None };
-        let quote = quote_cart(&self.app, &cart, &access, Some(address.clone()), &shipping).await;
-        let (buyer, quote_hash) = (buyer.id().clone(), quote.expect("a quote").hash);
+        let quote_hash = self.quoted(buyer, &cart, &address, &shipping).await;
+        let buyer = buyer.id().clone();
         PlaceOrder { buyer, cart, address, shipping, quote_hash, render_quote: |_| String::new() }
     }
 
